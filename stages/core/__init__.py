@@ -1,0 +1,1 @@
+"""Decoding of params, byte-stable and atomic files, errors. Imports nothing of ours and never torch."""

@@ -1,0 +1,35 @@
+"""How every command ends: 0 when done, 2 with one clear message for bad input, 130 and 143 when interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+from stages.core.errors import InputError
+
+
+@contextlib.contextmanager
+def errors_told(command: str) -> Iterator[None]:
+    """Turn InputError and a full disk into one message on standard error and exit code 2, Ctrl-C into 130."""
+    try:
+        yield
+    except InputError as error:
+        fail(command, str(error))
+    except MemoryError:
+        fail(command, "out of memory")
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(128 + signal.SIGPIPE) from None
+
+
+def fail(command: str, message: str) -> NoReturn:
+    """Print `message` and leave with code 2."""
+    print(f"{command}: error: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(2)

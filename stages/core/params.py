@@ -1,0 +1,177 @@
+"""params.yaml decoded into frozen, typed values.
+
+Each stage declares what it reads as a `Section` of sections; `load` gives it that and nothing else, so the declaration
+is also what dvc.yaml must list (`dvc_keys`). A key that another stage reads is declared as `Elsewhere`: known, unseen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from stages.core import yaml12
+from stages.core.errors import InputError, nearest
+
+PARAMS = Path("params.yaml")
+SECTIONS = ("seed", "seed_streams", "task", "data", "model", "tokenize", "train", "evaluate")
+_ELSEWHERE = "read by another stage"
+Elsewhere = Annotated[Any, _ELSEWHERE]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: frozen, no conversions between types, no unknown keys, finite numbers only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
+
+
+Model = TypeVar("Model", bound=Section)
+
+
+def choice(registry: Mapping[str, type], tag: str = "name") -> Any:
+    """Return the type of a key that picks one plug-in: `{tag: NAME, **fields of that plug-in}`.
+
+    `registry` maps names to frozen dataclasses; decoding gives an instance of the one named. A ValueError of its
+    `__post_init__` becomes an error at the key.
+    """
+    members = []
+    for name, plugin in registry.items():
+        hints = get_type_hints(plugin, include_extras=True)
+        fields: dict[str, Any] = {tag: (Literal[name], ...)}
+        for field in dataclasses.fields(plugin):
+            default = field.default
+            if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            fields[field.name] = (hints[field.name], ... if default is dataclasses.MISSING else default)
+        doc = (plugin.__doc__ or "").strip().splitlines()[0:1]
+        members.append(create_model(plugin.__name__, __base__=Section, __doc__=" ".join(doc), **fields))
+
+    def build(chosen: Section) -> Any:
+        plugin = registry[getattr(chosen, tag)]
+        return plugin(**{f.name: getattr(chosen, f.name) for f in dataclasses.fields(plugin)})
+
+    if len(members) == 1:
+        return Annotated[members[0], AfterValidator(build)]
+    return Annotated[reduce(or_, members), Field(discriminator=tag), AfterValidator(build)]
+
+
+def load(model: type[Model], path: Path = PARAMS) -> Model:
+    """Return what `model` declares of the params file. Raises InputError naming file, line, key, found and wanted."""
+    tree, lines = yaml12.read(path)
+    return decode(model, tree, lines, str(path))
+
+
+def decode(model: type[Model], tree: Any, lines: Mapping[yaml12.KeyPath, int], name: str) -> Model:
+    """Return `tree` (a parsed params file named `name`) as `model`; see `load`."""
+    if not isinstance(tree, dict):
+        raise InputError(f"{name}: found {_shown(tree)}, wanted sections: {', '.join(SECTIONS)}")
+    for key in tree:
+        if key not in SECTIONS:
+            raise InputError(f"{_at(name, lines, (str(key),))}: unknown section{nearest(str(key), SECTIONS)}")
+    view = {key: tree[key] for key in model.model_fields if key in tree}
+    try:
+        return model.model_validate_json(json.dumps(view))
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        raise InputError("\n".join(_explain(p, model, view, lines, name) for p in problems)) from None
+
+
+def dvc_keys(model: type[Section]) -> list[str]:
+    """Return the keys dvc.yaml must list for a stage that reads `model`: a whole section, or its keys one by one."""
+    keys = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, Section)):
+            keys.append(name)
+        elif any(is_elsewhere(f) for f in inner.model_fields.values()):
+            keys += [f"{name}.{key}" for key, f in inner.model_fields.items() if not is_elsewhere(f)]
+        else:
+            keys.append(name)
+    return sorted(keys)
+
+
+def is_elsewhere(field: Any) -> bool:
+    """Tell whether a model's field is declared as read by another stage."""
+    return _ELSEWHERE in field.metadata
+
+
+def _at(name: str, lines: Mapping[yaml12.KeyPath, int], path: yaml12.KeyPath) -> str:
+    known = path
+    while known and known not in lines:
+        known = known[:-1]
+    line = f", line {lines[known]}" if known else ""
+    return f"{name}{line}: {'.'.join(path)}" if path else f"{name}{line}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return "nothing" if value is None else f"{json.dumps(value, ensure_ascii=False)[:80]}"
+
+
+def _explain(problem: Any, model: type[Section], view: Any, lines: Mapping[yaml12.KeyPath, int], name: str) -> str:
+    """Say one pydantic error in a line: where, found, wanted. Union tags, which are no keys of the file, are skipped."""
+    path: list[str] = []
+    node: Any = view
+    parts = list(problem["loc"])
+    for index, part in enumerate(parts):
+        last = index == len(parts) - 1
+        if isinstance(node, dict) and part in node:
+            node = node[part]
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        elif not (last and problem["type"] == "missing"):
+            continue
+        path.append(str(part))
+    where = _at(name, lines, tuple(path))
+    match problem["type"]:
+        case "missing":
+            return f"{where}: missing"
+        case "extra_forbidden":
+            return f"{where}: unknown key{nearest(path[-1], _siblings(model, parts))}"
+        case "union_tag_invalid":
+            context = problem["ctx"]
+            tag = context["discriminator"].strip("'")
+            known = [t.strip(" '") for t in context["expected_tags"].split(",")]
+            found = context["tag"]
+            return f"{where}.{tag}: unknown {tag} {found!r}{nearest(str(found), known)}"
+        case "union_tag_not_found":
+            return f"{where}: missing its key {problem['ctx']['discriminator']}"
+        case "value_error":
+            return f"{where}: {problem['ctx']['error']}"
+        case _:
+            wanted = problem["msg"].removeprefix("Input should be ")
+            return f"{where}: found {_shown(problem['input'])}, wanted {wanted}"
+
+
+def _siblings(model: type[Section], parts: list[Any]) -> list[str]:
+    """Return the names valid beside the last element of an error's location."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    node: dict[str, Any] = schema
+    for part in parts[:-1]:
+        node = _resolve(node, definitions)
+        variants = node.get("oneOf", node.get("anyOf"))
+        mapping = node.get("discriminator", {}).get("mapping", {})
+        if part in mapping:
+            node = {"$ref": mapping[part]}
+        elif part in node.get("properties", {}):
+            node = node["properties"][part]
+        elif variants:
+            node = next((v for v in map(lambda v: _resolve(v, definitions), variants) if "properties" in v), {})
+            node = node.get("properties", {}).get(part, node)
+        elif isinstance(node.get("additionalProperties"), dict):
+            node = node["additionalProperties"]
+    return sorted(_resolve(node, definitions).get("properties", {}))
+
+
+def _resolve(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        node = definitions[node["$ref"].rsplit("/", 1)[1]]
+    return node

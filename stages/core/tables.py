@@ -1,0 +1,85 @@
+"""Parquet and Arrow tables with pinned settings: the same rows give the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from stages.core.errors import InputError
+
+ROWS_A_GROUP = 10_000
+
+
+@contextlib.contextmanager
+def parquet_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """Open a Parquet file for writing tables of `schema`; write groups of ROWS_A_GROUP rows for stable bytes."""
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", compression_level=3, version="2.6", data_page_version="1.0",
+        use_dictionary=False, write_statistics=False, store_schema=False,
+    ) as writer:  # fmt: skip
+        yield writer
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write one table; schema metadata is dropped."""
+    table = table.replace_schema_metadata(None).combine_chunks()
+    with parquet_writer(path, table.schema) as writer:
+        writer.write_table(table, row_group_size=ROWS_A_GROUP)
+
+
+def read_batches(path: Path, columns: list[str] | None = None, rows: int = ROWS_A_GROUP) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a Parquet file in order, at most `rows` at a time. Raises InputError naming a broken file."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(rows, columns=columns)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: not a readable Parquet file: {error}") from None
+
+
+@contextlib.contextmanager
+def arrow_writer(path: Path, schema: pa.Schema) -> Iterator[pa.ipc.RecordBatchFileWriter]:
+    """Open an uncompressed Arrow file, which `Rows` reads by memory map."""
+    options = pa.ipc.IpcWriteOptions(metadata_version=pa.ipc.MetadataVersion.V5, compression=None, use_threads=False)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
+        yield writer
+
+
+class Rows:
+    """An Arrow file read by memory map: random access to its rows without loading them.
+
+    Raises InputError naming the file when it is missing or broken.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except pa.ArrowException as error:
+            raise InputError(f"{path}: not a readable Arrow file: {error}") from None
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def numbers(self, column: str) -> np.ndarray[Any, Any]:
+        """Return a whole numeric column, shape (rows,)."""
+        return np.asarray(self.table.column(column).to_numpy())
+
+    def lists(self, column: str, indices: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+        """Return the list values of a column at `indices`, in that order, each an array of its own length."""
+        chunked = self.table.column(column)
+        starts = np.cumsum([0] + [len(c) for c in chunked.chunks])
+        found = []
+        for index in indices.tolist():
+            chunk = int(np.searchsorted(starts, index, side="right")) - 1
+            found.append(chunked.chunk(chunk)[index - int(starts[chunk])].values.to_numpy())
+        return found

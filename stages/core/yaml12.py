@@ -1,0 +1,102 @@
+"""YAML as DVC reads it: version 1.2 scalars.
+
+`dvc exp run -S train.lr=3e-5` writes `3e-05`, which PyYAML's own loader (YAML 1.1) returns as text; it also turns
+`yes`, `on`, `0o14` and `1:30` into what nobody meant. This loader resolves plain scalars by the core schema of
+YAML 1.2.2, section 10.3.2, and remembers on which line each key stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.core.errors import InputError
+
+type_of_tag = "tag:yaml.org,2002:"
+KeyPath = tuple[str, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader whose plain scalars follow YAML 1.2 and whose mappings refuse a key given twice."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+def _float(loader: _Loader, node: yaml.ScalarNode) -> float:
+    return float(str(loader.construct_scalar(node)).lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
+    ("float", r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+     "-+.0123456789"),
+    ("null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
+):  # fmt: skip
+    _Loader.add_implicit_resolver(type_of_tag + _tag, re.compile(_pattern), list(_first) if _first != "~nN\0" else ["~", "n", "N", ""])
+_Loader.add_constructor(type_of_tag + "int", _int)
+_Loader.add_constructor(type_of_tag + "float", _float)
+
+
+def parse(text: str, name: str) -> tuple[Any, dict[KeyPath, int]]:
+    """Return the tree that `text` holds and the line (from 1) of every key path in it.
+
+    Raises InputError, which names `name` and the line, when `text` is not YAML.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        tree = loader.construct_document(node) if node is not None else None
+    except (yaml.MarkedYAMLError, yaml.reader.ReaderError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}, line {mark.line + 1}" if mark else name
+        raise InputError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    finally:
+        loader.dispose()
+    lines: dict[KeyPath, int] = {}
+    if node is not None:
+        _collect_lines(node, (), lines)
+    return tree, lines
+
+
+def _collect_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            lines[here] = key.start_mark.line + 1
+            _collect_lines(value, here, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            here = (*path, str(index))
+            lines[here] = value.start_mark.line + 1
+            _collect_lines(value, here, lines)
+
+
+def read(path: Path) -> tuple[Any, dict[KeyPath, int]]:
+    """Parse the file at `path`; see `parse`. Raises InputError when it cannot be read or is not UTF-8."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start} is {error.object[error.start]:#04x})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse(text, str(path))

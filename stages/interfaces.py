@@ -1,0 +1,102 @@
+"""What passes between the rooms: Protocols and typed records, no logic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+
+class Source(Protocol):
+    """Where bytes come from: one kind of `data.source` and `model.source` (a frozen dataclass of its keys)."""
+
+    def fetch(self, into: Path) -> None:
+        """Fill the empty folder `into`. Raises InputError and may leave anything in `into`: the caller drops it."""
+
+
+class Format(Protocol):
+    """How rows are read from a file: one name of `data.format`."""
+
+    def rows(self, path: Path, encoding: str) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield (line or row number from 1, {column: text}) in file order, streaming.
+
+        Raises InputError naming file and line for a row that is broken, a header that is missing, or text that is
+        not in `encoding`.
+        """
+
+    def columns(self, path: Path, encoding: str) -> list[str]:
+        """Return the column names in file order."""
+
+
+class Schema(TypedDict):
+    """data/clean/schema.json, copied to data/tokens/schema.json."""
+
+    task: str
+    labels: list[str]  # in the order of the class indices
+
+
+class Tuning(Protocol):
+    """Which parameters learn: one name of `train.tuning`."""
+
+    def apply(self, model: nn.Module, head: frozenset[str]) -> nn.Module:
+        """Set `requires_grad` of every parameter in place; `head` names those of the new task head.
+
+        Raises InputError when the choice fits no parameter of the model.
+        """
+
+
+class Objective(Protocol):
+    """What is minimised: one name of `train.objective`."""
+
+    def loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+        """Return the SUM over examples (scalar): the loop divides by the batch's total weight.
+
+        logits (B, C) float32; labels (B,) int64; weights (C,) float32, or None for all ones.
+        """
+
+
+class Task(Protocol):
+    """What is learnt: one name of `task.name`."""
+
+    def model(
+        self, folder: Path, labels: Sequence[str], init: str, overrides: Mapping[str, Any], key: int
+    ) -> tuple[nn.Module, frozenset[str]]:
+        """Return the base model in `folder` with a new head, and the names of the head's parameters."""
+
+    def load(self, folder: Path) -> nn.Module:
+        """Return a fine-tuned model as it was saved."""
+
+    def collate(self, rows: Sequence[np.ndarray[Any, Any]], length: int, pad: int) -> dict[str, Tensor]:
+        """Return the model's inputs for token rows, padded to `length`: each (B, length)."""
+
+
+class Group(Protocol):
+    """The workers of one run, as the loop sees them."""
+
+    rank: int
+    size: int
+
+    def swap(self, tensor: Tensor, peer: int, into: Tensor) -> None:
+        """Send `tensor` to `peer` and receive its tensor of the same shape into `into`."""
+
+    def send(self, tensor: Tensor, peer: int) -> None: ...
+
+    def receive(self, into: Tensor, peer: int) -> None: ...
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the `value` of every worker, in rank order, on every worker."""
+
+
+@dataclass(frozen=True)
+class TokenRows:
+    """One split of data/tokens in memory-mapped form, as the loop and inference read it."""
+
+    lengths: np.ndarray[Any, Any]  # (rows,) int32: tokens of each row
+    labels: np.ndarray[Any, Any]  # (rows,) int64: class index of each row
+    tokens: Any  # callable: (indices (n,)) -> list of int arrays
+    pad: int  # token id of padding

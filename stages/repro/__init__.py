@@ -1,0 +1,1 @@
+"""What makes a run repeatable: seed streams, the asserted environment, digests, workers. Imports core alone."""
