@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor, nn
 
 
@@ -76,20 +77,20 @@ class Task(Protocol):
 
 
 class Group(Protocol):
-    """The workers of one run, as the loop sees them."""
+    """The workers of one run, as one of them sees them."""
 
     rank: int
     size: int
+    device: torch.device
 
-    def swap(self, tensor: Tensor, peer: int, into: Tensor) -> None:
-        """Send `tensor` to `peer` and receive its tensor of the same shape into `into`."""
-
-    def send(self, tensor: Tensor, peer: int) -> None: ...
-
-    def receive(self, into: Tensor, peer: int) -> None: ...
+    def swap(self, tensor: Tensor | None, into: Tensor | None, peer: int) -> None:
+        """Send `tensor` to `peer` and receive its tensor into `into`; None leaves out that direction."""
 
     def gather(self, value: Any) -> list[Any]:
         """Return the `value` of every worker, in rank order, on every worker."""
+
+    def broadcast(self, tensors: list[Tensor]) -> None:
+        """Overwrite `tensors` by those of rank 0."""
 
 
 @dataclass(frozen=True)

@@ -1,2 +1,152 @@
-"""Workers are processes (DESIGN §4.4): one command starts them, watches them and ends with them."""
+"""Workers are processes (DESIGN §4.4): one command starts them, watches them and ends with them.
+
+Run plainly, `run` is the supervisor: it starts workers of the same module and waits. In a process that has RANK in its
+environment, started by the supervisor or by torchrun on one machine or many, it joins the group and does the work.
+"""
+
 from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from stages.core.errors import InputError
+from stages.interfaces import Group
+from stages.repro.determinism import ENVIRONMENT, ensure_environment
+
+SCRATCH = Path(os.environ.get("REPRISE_SCRATCH", ".reprise"))
+RENDEZVOUS = "REPRISE_RENDEZVOUS"  # set by the supervisor for its workers: the file through which they meet
+GRACE = 5.0  # seconds that workers have to end by themselves after one of them failed
+_PR_SET_PDEATHSIG = 1
+
+
+def run(module: str, work: Callable[[Group], None], most: int) -> None:
+    """Do `work` in as many workers as there are cores (REPRISE_WORKERS says otherwise), a power of two, at most `most`.
+
+    `module` is what `python -m` runs, for the workers to be started by. Raises InputError, or SystemExit with the
+    workers' exit code when one of them failed or was interrupted.
+    """
+    if "RANK" not in os.environ:
+        _supervise(module, count(most))
+        return
+    ensure_environment()
+    _die_with_parent()
+    from stages.repro import group
+
+    with group.joined() as joined:
+        work(joined)
+
+
+def count(most: int) -> int:
+    """Return the number of local workers. Raises InputError when REPRISE_WORKERS is no power of two in [1, most]."""
+    asked = os.environ.get("REPRISE_WORKERS")
+    if asked is None:
+        devices = len([p for p in Path("/dev").glob("nvidia[0-9]*")]) or len(os.sched_getaffinity(0))
+        return 1 << (max(1, min(devices, most)).bit_length() - 1)
+    if not asked.isdecimal() or int(asked) < 1 or int(asked) & (int(asked) - 1) or int(asked) > most:
+        raise InputError(
+            f"REPRISE_WORKERS: found {asked!r}, wanted a power of two from 1 to {most} "
+            "(train.batch_size / train.shard_size shards can be shared out)"
+        )
+    return int(asked)
+
+
+def lock(name: str) -> IO[str]:
+    """Take the lock of this working folder for `name`; it lasts as long as the returned file is open, or the process.
+
+    Raises InputError when another process holds it.
+    """
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    file = (SCRATCH / f"{name}.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise InputError(
+            f"{name} is already running in this folder (process {file.read().strip() or 'unknown'}): "
+            "wait for it, or stop it"
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def _supervise(module: str, workers: int) -> None:
+    with lock(module.rsplit(".", 1)[-1]), tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        stopped: list[int] = []
+        before = {s: signal.signal(s, lambda number, _: stopped.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+        logs = [None] + [Path(folder, f"worker-{rank}").open("w+") for rank in range(1, workers)]
+        processes = [_start(module, rank, workers, folder, logs[rank]) for rank in range(workers)]
+        try:
+            failed = _watch(processes, stopped)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if stopped:
+            raise SystemExit(128 + stopped[0])
+        if failed is not None:
+            _report(failed, processes, logs)
+
+
+def _start(module: str, rank: int, workers: int, folder: str, log: IO[str] | None) -> subprocess.Popen[bytes]:
+    mine = {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(workers),
+        RENDEZVOUS: str(Path(folder, "rendezvous")), "GLOO_SOCKET_IFNAME": "lo",
+    }  # fmt: skip
+    command = [sys.executable, "-m", module, *sys.argv[1:]]
+    return subprocess.Popen(command, env={**os.environ, **ENVIRONMENT, **mine}, stderr=log, stdin=subprocess.DEVNULL)
+
+
+def _watch(processes: list[subprocess.Popen[bytes]], stopped: list[int]) -> int | None:
+    """Wait for all; return the rank that failed first, or None. A signal is passed on once, as SIGTERM."""
+    passed_on = False
+    while any(p.poll() is None for p in processes):
+        failed = next((r for r, p in enumerate(processes) if p.returncode), None)
+        if failed is not None:
+            deadline = time.monotonic() + GRACE
+            while time.monotonic() < deadline and any(p.poll() is None for p in processes):
+                time.sleep(0.02)
+            return failed
+        if stopped and not passed_on:
+            passed_on = True
+            for process in processes:
+                process.terminate()
+        time.sleep(0.02)
+    return next((r for r, p in enumerate(processes) if p.returncode), None)
+
+
+def _report(failed: int, processes: list[subprocess.Popen[bytes]], logs: list[IO[str] | None]) -> None:
+    """Say why the run ended, and leave with the code of the worker that failed first."""
+    log = logs[failed]
+    if log is not None and not any(p.returncode == processes[failed].returncode for p in processes[:1]):
+        log.seek(0)
+        print(log.read(), end="", file=sys.stderr)
+    code = processes[failed].returncode
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = " (the system may be out of memory)" if name == "SIGKILL" else ""
+        print(f"worker {failed} was ended by {name}{hint}: the run ends; start it again to go on", file=sys.stderr)
+        code = 1
+    raise SystemExit(code)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this worker when its parent goes, even by kill -9 (Linux; elsewhere the group notices)."""
+    if sys.platform != "linux" or RENDEZVOUS not in os.environ:
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if parent == 1 or os.getppid() != parent:
+        raise SystemExit(1)

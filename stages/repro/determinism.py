@@ -1,0 +1,69 @@
+"""The environment is asserted, not hoped for (DESIGN §4.5).
+
+Settings that libraries read when they are loaded are put in the environment of each worker before Python starts
+(`ENVIRONMENT`); the rest is set after torch is imported, and all is checked.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from stages.core.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",  # one thread a worker: sums of two threads have other bits than those of one
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_DYNAMIC": "FALSE",
+    "MKL_DYNAMIC": "FALSE",
+    "PYTHONHASHSEED": "0",  # read when Python starts: too late inside a running process
+    "TOKENIZERS_PARALLELISM": "false",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    "NCCL_ALGO": "Ring",
+    "HF_HUB_OFFLINE": "1",  # a worker reads files of the pipeline and nothing else
+    # No bits, only speed: glibc keeps freed activations instead of giving their pages back after every shard.
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 33),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+}
+
+
+def ensure_environment() -> None:
+    """Replace this process by itself with ENVIRONMENT set, unless it is set. Call before torch or numpy is imported."""
+    if all(os.environ.get(key) == value for key, value in ENVIRONMENT.items()):
+        return
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, **ENVIRONMENT})
+
+
+def settle(local_rank: int) -> torch.device:
+    """Import torch, set what makes it repeatable, check it, and return this worker's device.
+
+    Raises InputError when a setting could not be had.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    if torch.get_num_interop_threads() != 1:
+        torch.set_num_interop_threads(1)
+    torch.set_float32_matmul_precision("highest")
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time; our writes are tested
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    had = {
+        "threads": (torch.get_num_threads(), 1),
+        "interop threads": (torch.get_num_interop_threads(), 1),
+        "deterministic algorithms": (torch.are_deterministic_algorithms_enabled(), True),
+        **{key: (os.environ.get(key), value) for key, value in ENVIRONMENT.items()},
+    }
+    for name, (found, wanted) in had.items():
+        if found != wanted:
+            raise InputError(f"the environment is not repeatable: {name}: found {found!r}, wanted {wanted!r}")
+    if torch.cuda.is_available():
+        return torch.device("cuda", local_rank % torch.cuda.device_count())
+    return torch.device("cpu")
