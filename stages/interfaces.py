@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from torch import Tensor, nn
 
 
@@ -74,23 +73,6 @@ class Task(Protocol):
 
     def collate(self, rows: Sequence[np.ndarray[Any, Any]], length: int, pad: int) -> dict[str, Tensor]:
         """Return the model's inputs for token rows, padded to `length`: each (B, length)."""
-
-
-class Group(Protocol):
-    """The workers of one run, as one of them sees them."""
-
-    rank: int
-    size: int
-    device: torch.device
-
-    def swap(self, tensor: Tensor | None, into: Tensor | None, peer: int) -> None:
-        """Send `tensor` to `peer` and receive its tensor into `into`; None leaves out that direction."""
-
-    def gather(self, value: Any) -> list[Any]:
-        """Return the `value` of every worker, in rank order, on every worker."""
-
-    def broadcast(self, tensors: list[Tensor]) -> None:
-        """Overwrite `tensors` by those of rank 0."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ import torch
 import torch.distributed as dist
 
 from stages.core.errors import InputError
-from stages.interfaces import Group
 from stages.repro.determinism import settle
-from stages.repro.workers import RENDEZVOUS
+from stages.repro.workers import RENDEZVOUS, Group
 
 TIMEOUT = timedelta(minutes=5)  # how long a worker waits for a peer that does not answer
 

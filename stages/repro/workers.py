@@ -16,16 +16,36 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from stages.core.errors import InputError
-from stages.interfaces import Group
 from stages.repro.determinism import ENVIRONMENT, ensure_environment
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 SCRATCH = Path(os.environ.get("REPRISE_SCRATCH", ".reprise"))
 RENDEZVOUS = "REPRISE_RENDEZVOUS"  # set by the supervisor for its workers: the file through which they meet
 GRACE = 5.0  # seconds that workers have to end by themselves after one of them failed
 _PR_SET_PDEATHSIG = 1
+
+
+class Group(Protocol):
+    """The workers of one run, as one of them sees them."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    def swap(self, tensor: Tensor | None, into: Tensor | None, peer: int) -> None:
+        """Send `tensor` to `peer` and receive its tensor into `into`; None leaves out that direction."""
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the `value` of every worker, in rank order, on every worker."""
+
+    def broadcast(self, tensors: list[Tensor]) -> None:
+        """Overwrite `tensors` by those of rank 0."""
 
 
 def run(module: str, work: Callable[[Group], None], most: int) -> None:
