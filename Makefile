@@ -1,0 +1,64 @@
+# `make help` lists the targets. Each works alone on a fresh clone: it makes the venv and installs what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help:  ## list the targets
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+repro: $(VENV)/installed  ## run the pipeline: data, tokens, model, metrics
+	@$(BIN)/python -m stages.params
+	@$(BIN)/python -m dvc repro
+
+test: $(VENV)/installed-dev  ## run the tests
+	@$(BIN)/python -m pytest
+
+check: lint test  ## run all that CI runs
+
+lint: $(VENV)/installed-dev  ## check style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+schema: $(VENV)/installed  ## write params.schema.json anew from the params models
+	@$(BIN)/python -m stages.params --schema > schema.partial
+	@mv schema.partial params.schema.json
+
+lock:  ## write both locks anew, with the newest versions pyproject.toml allows
+	@$(NEW_VENV) .venv-lock
+	.venv-lock/bin/pip install --quiet .
+	{ grep '^#' requirements.lock; $(PINS); } > lock.partial
+	mv lock.partial requirements.lock
+	.venv-lock/bin/pip install --quiet --constraint requirements.lock '.[dev]'
+	{ grep '^#' requirements-dev.lock; $(PINS) | grep -vxFf requirements.lock; } > lock.partial
+	mv lock.partial requirements-dev.lock
+	rm -rf .venv-lock
+
+clean:  ## remove the venv, caches and scratch; data, models and metrics stay
+	rm -rf $(VENV) .venv-lock .reprise .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dvc_plots
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
+	@$(BIN)/pip install --quiet -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/installed: requirements.lock | $(BIN)/pip
+	@echo "installing requirements.lock into $(VENV): a few minutes"
+	@$(BIN)/pip install --quiet -r requirements.lock
+	@touch $@
+
+$(BIN)/pip:
+	@$(NEW_VENV) $(VENV)
+
+NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+  echo "Python 3.11 or newer is wanted; $(PYTHON) is: $$($(PYTHON) -V 2>&1)" >&2; \
+  echo "name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }; $(PYTHON) -m venv --clear
+
+# What is installed beside the project, without local versions (+cpu) and what CUDA builds alone bring.
+PINS = .venv-lock/bin/pip freeze --exclude reprise \
+  | sed 's/+[a-z0-9.]*$$//' | grep -vE '^(nvidia-|triton|cuda-)'
+
+.PHONY: help repro test check lint schema lock clean
