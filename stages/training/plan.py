@@ -1,0 +1,66 @@
+"""Which examples a step computes, in which shards: a function of (seed, epoch) and the lengths, and of nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stages.repro.streams import Streams
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Examples that one worker computes as one padded block."""
+
+    rows: Ints  # (B,) row indices
+    length: int  # tokens to which each is padded
+
+
+class Plan:
+    """Every batch of a run.
+
+    The batches are those of an ordinary shuffle. Inside a batch the examples are sorted by length and cut into shards
+    of `shard_size`, so that a shard holds little padding; which examples share an optimiser step is untouched by it.
+    The shards are then ordered such that the two halves of the reduction tree, at every level, get about equal work.
+    """
+
+    def __init__(self, lengths: Ints, batch_size: int, shard_size: int, epochs: int, streams: Streams) -> None:
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.shard_size = shard_size
+        self.streams = streams
+        self.steps_per_epoch = -(-len(lengths) // batch_size)
+        self.steps = self.steps_per_epoch * epochs
+        self._order: tuple[int, Ints] = (-1, np.empty(0, dtype=np.int64))
+
+    def rows(self, step: int) -> Ints:
+        """Return the row indices of the batch of `step` (from 0), in the order of the shuffle."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        if self._order[0] != epoch:
+            self._order = (epoch, self.streams.generator("order", epoch).permutation(len(self.lengths)))
+        return self._order[1][index * self.batch_size : (index + 1) * self.batch_size]
+
+    def shards(self, step: int) -> list[Shard]:
+        """Return the shards of the batch of `step`, in the order of the leaves of the reduction tree."""
+        rows = self.rows(step)
+        rows = rows[np.lexsort((rows, -self.lengths[rows]))]
+        cut = [rows[start : start + self.shard_size] for start in range(0, len(rows), self.shard_size)]
+        return [Shard(piece, int(self.lengths[piece].max())) for piece in _balanced(cut)]
+
+
+def _balanced(items: list[Ints]) -> list[Ints]:
+    """Order items, given from longest to shortest, so that each half, and each half of a half, gets alike shares.
+
+    The left half has the odd one out, as in stages.training.reduction.
+    """
+    if len(items) < 3:
+        return items
+    left = [item for index, item in enumerate(items) if index % 4 in (0, 3)]
+    right = [item for index, item in enumerate(items) if index % 4 in (1, 2)]
+    if len(left) < len(right):
+        left, right = right, left
+    return _balanced(left) + _balanced(right)
