@@ -1,0 +1,91 @@
+"""Checkpoints for exact resume: whole or not there, checked when read (DESIGN §4.6).
+
+A checkpoint is a folder `step-N` with safetensors files, state.json and, written last, manifest.json with the SHA-256
+of each. It is written under another name, synced, and renamed. The two newest are kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from stages.core.errors import InputError
+from stages.core.files import read_json, sync, write_json
+from stages.repro.digests import of_file, of_folder
+
+KEPT = 2
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `save` was given, read back."""
+
+    step: int
+    tensors: Mapping[str, dict[str, Tensor]]  # file stem -> name -> tensor
+    state: dict[str, Any]
+
+
+def save(
+    folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any], kept: int = KEPT
+) -> None:
+    """Write checkpoint `step` below `folder`, then remove all but the `kept` newest.
+
+    Raises InputError when it cannot be written; the checkpoints before it are then as they were.
+    """
+    target = folder / f"step-{step:010d}"
+    partial = folder / f".{target.name}.partial"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for stem, named in tensors.items():
+            save_file({n: t.detach().cpu().contiguous() for n, t in named.items()}, partial / f"{stem}.safetensors")
+        write_json(partial / "state.json", {"step": step, **state})
+        write_json(partial / MANIFEST, of_folder(partial))
+        sync(partial)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(partial, target)
+        sync(folder, deep=False)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise InputError(f"{target}: the checkpoint cannot be written: {error}") from error
+    for old in list(_newest_first(folder))[kept:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def latest(folder: Path) -> Iterator[Checkpoint]:
+    """Yield the sound checkpoints below `folder`, newest first; each damaged one is named on standard error."""
+    for path in _newest_first(folder):
+        try:
+            yield _load(path)
+        except InputError as error:
+            print(f"finetune: warning: {error}; it is not used", file=sys.stderr)
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"), reverse=True)
+
+
+def _load(path: Path) -> Checkpoint:
+    """Read a checkpoint after checking every byte of it. Raises InputError that names the file that is damaged."""
+    manifest = read_json(path / MANIFEST)
+    if not isinstance(manifest, dict) or "state.json" not in manifest:
+        raise InputError(f"{path / MANIFEST}: damaged: no list of files")
+    for name, digest in manifest.items():
+        file = path / name
+        if not file.is_file():
+            raise InputError(f"{file}: damaged: missing")
+        if (found := of_file(file)) != digest:
+            raise InputError(f"{file}: damaged: sha256 is {found[:12]}…, wanted {str(digest)[:12]}…")
+    state = read_json(path / "state.json")
+    tensors = {f.stem: load_file(f) for f in sorted(path.glob("*.safetensors"))}
+    return Checkpoint(step=int(state.pop("step")), tensors=tensors, state=state)

@@ -1,0 +1,222 @@
+"""The training loop: steps, evaluations, checkpoints; what it returns is a function of its inputs alone (DESIGN §4)."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from stages.core.files import tsv_line
+from stages.repro.workers import Group
+from stages.training import checkpoint, optimiser
+from stages.training.curves import Curve, intact
+from stages.training.schedule import Schedule
+from stages.training.step import Batches, Gradient
+from stages.training.trace import COLUMNS as TRACE
+from stages.training.trace import Trace
+
+STEPS = ("step", "epoch", "loss", "lr", "grad_norm")
+VALIDATION = ("step", "epoch", "loss", "accuracy", "macro_f1")
+BESTS_KEPT = 3  # a kept checkpoint names a best that is at most one older than the newest
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the loop itself is told; units and ranges stand in stages.finetune."""
+
+    weight_decay: float
+    betas: tuple[float, float]
+    epsilon: float
+    clip_norm: float | None
+    evaluate_every: int  # steps
+    checkpoint_every: int  # steps
+    best_metric: str  # a column of VALIDATION
+    higher: bool  # whether more of it is better
+    patience: int | None  # evaluations without improvement, then stop; None never stops
+    min_delta: float  # what counts as an improvement for patience
+
+
+@dataclass
+class State:
+    """What changes as the run goes on, besides weights and moments: all of it is in a checkpoint."""
+
+    step: int = 0  # steps taken
+    best_step: int = 0
+    best: dict[str, float] = field(default_factory=dict)  # validation metrics at best_step
+    reference: float | None = None  # the metric from which patience counts
+    waited: int = 0  # evaluations since
+    chain: str = ""
+    tokens: int = 0  # real tokens trained on
+
+
+class Loop:
+    """One run. `validate(model)` returns the validation metrics, the same on every worker."""
+
+    def __init__(
+        self, model: Any, batches: Batches, schedule: Schedule, settings: Settings,
+        validate: Callable[[Any], Mapping[str, float]], group: Group, scratch: Path, live: Path,
+    ) -> None:  # fmt: skip
+        self.model = model
+        self.batches = batches
+        self.schedule = schedule
+        self.settings = settings
+        self.validate = validate
+        self.group = group
+        self.scratch = scratch
+        self.live = live
+        self.learning = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.optimiser = optimiser.adamw(model, settings.weight_decay, settings.betas, settings.epsilon)
+        self.moments = optimiser.state_of(self.optimiser, {p: n for n, p in self.learning.items()})
+        self.state = State()
+        self.curves: dict[str, Curve] = {}
+        self.stopping = False
+
+    def run(self) -> State:
+        """Train to the end, from the newest sound checkpoint if there is one; leave the best weights in the model.
+
+        Raises SystemExit (143) after a checkpoint when SIGTERM came, InputError when training diverges or a
+        checkpoint cannot be written.
+        """
+        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "stopping", True))
+        signal.signal(signal.SIGINT, lambda *_: setattr(self, "stopping", True))
+        self._resume()
+        self.model.train()
+        steps = self.batches.plan.steps
+        first = self.group.rank == 0
+        bar = tqdm(total=steps, initial=self.state.step, desc="finetune", unit="step", file=sys.stderr,
+                   disable=None if first else True, mininterval=0.5)  # fmt: skip
+        with bar:
+            while self.state.step < steps and not self._patience_ended():
+                began = time.perf_counter()
+                gradient = self._step()
+                rate = gradient.tokens / (time.perf_counter() - began)
+                bar.set_postfix(loss=f"{gradient.loss:.3f}", lr=f"{self.schedule.rate(self.state.step - 1):.1e}",
+                                tok_s=f"{rate:,.0f}", refresh=False)  # fmt: skip
+                bar.update()
+                improved = self._evaluate() if self._evaluation_due() else False
+                if gradient.stop:
+                    self._leave()
+                if improved or self.state.step % self.settings.checkpoint_every == 0:
+                    self._save()
+        self._restore_best()
+        return self.state
+
+    def _step(self) -> Gradient:
+        step = self.state.step
+        gradient = self.batches.gradient(step, self.stopping)
+        rate = self.schedule.rate(step)
+        self.state.step += 1
+        self.state.tokens += gradient.tokens
+        if self.group.rank == 0:
+            trace = Trace(self.state.chain)
+            self.curves["trace"].append(trace.line(self.state.step, gradient.loss, gradient.norm, gradient.leaves))
+            self.state.chain = trace.chain
+            epoch = self.state.step / self.batches.plan.steps_per_epoch
+            self.curves["steps"].append(
+                tsv_line((self.state.step, round(epoch, 4), gradient.loss, rate, gradient.norm))
+            )
+        clip = self.settings.clip_norm
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with self.batches.assigned(gradient, 1.0 if clip is None else clip / (gradient.norm + 1e-6)):
+            self.optimiser.step()
+        return gradient
+
+    def _evaluation_due(self) -> bool:
+        return self.state.step % self.settings.evaluate_every == 0 or self.state.step == self.batches.plan.steps
+
+    def _evaluate(self) -> bool:
+        """Measure on the validation split; return whether these weights are the best so far."""
+        found = dict(self.validate(self.model))
+        state, settings = self.state, self.settings
+        if self.group.rank == 0:
+            epoch = round(state.step / self.batches.plan.steps_per_epoch, 4)
+            self.curves["validation"].append(tsv_line((state.step, epoch, *(found[c] for c in VALIDATION[2:]))))
+        value = found[settings.best_metric] * (1 if settings.higher else -1)
+        if state.reference is None or value > state.reference + settings.min_delta:
+            state.reference, state.waited = value, 0
+        else:
+            state.waited += 1
+        best = state.best.get(settings.best_metric)
+        if best is not None and value <= best * (1 if settings.higher else -1):
+            return False
+        state.best, state.best_step = found, state.step
+        if self.group.rank == 0:
+            checkpoint.save(self.scratch / "best", state.step, {"weights": self.learning}, {}, kept=BESTS_KEPT)
+        return True
+
+    def _patience_ended(self) -> bool:
+        return self.settings.patience is not None and self.state.waited >= self.settings.patience
+
+    def _save(self) -> None:
+        if self.group.rank != 0:
+            return
+        marks = {name: curve.mark() for name, curve in self.curves.items()}
+        kept = {"loop": vars(self.state), "curves": marks}
+        checkpoint.save(self.scratch, self.state.step, {"weights": self.learning, "moments": self.moments}, kept)
+
+    def _leave(self) -> None:
+        self._save()
+        if self.group.rank == 0:
+            print(f"\nfinetune: stopped after step {self.state.step}; the same command goes on from there",
+                  file=sys.stderr, flush=True)  # fmt: skip
+        self.group.gather(None)  # nobody leaves before the checkpoint stands
+        raise SystemExit(128 + signal.SIGTERM)
+
+    def _resume(self) -> None:
+        """Take up the newest checkpoint that is whole, with its curves and its best weights, or begin."""
+        found = self._sound() if self.group.rank == 0 else None
+        kept = self.group.gather(None if found is None else found.state["loop"])[0]
+        contents = {} if found is None else {n: self._content(n, m) for n, m in found.state["curves"].items()}
+        if self.group.rank == 0:
+            for name, columns in (("steps", STEPS), ("validation", VALIDATION), ("trace", TRACE)):
+                file = f"{name}.tsv"
+                self.curves[name] = Curve(self.live / file, self.scratch / file, columns, contents.get(name))
+        if kept is None:
+            return
+        self.state = State(**kept)
+        ours = {**self.learning, **self.moments}
+        theirs = {} if found is None else {**found.tensors["weights"], **found.tensors["moments"]}
+        values = [theirs.get(name, torch.empty(t.shape)) for name, t in ours.items()]
+        self.group.broadcast(values)
+        with torch.no_grad():
+            for tensor, value in zip(ours.values(), values, strict=True):
+                tensor.copy_(value)
+        optimiser.set_steps(self.optimiser, self.state.step)
+        if self.group.rank == 0:
+            print(f"finetune: goes on from step {self.state.step}", file=sys.stderr, flush=True)
+
+    def _sound(self) -> checkpoint.Checkpoint | None:
+        for found in checkpoint.latest(self.scratch):
+            torn = [n for n, m in found.state["curves"].items() if self._content(n, m) is None]
+            best = found.state["loop"]["best_step"]
+            if torn:
+                print(f"finetune: warning: {self.scratch / torn[0]}.tsv: damaged; step {found.step} is not used",
+                      file=sys.stderr)  # fmt: skip
+            elif best and best not in {b.step for b in checkpoint.latest(self.scratch / "best")}:
+                print(f"finetune: warning: the best weights, of step {best}, are damaged; step {found.step} is not used",
+                      file=sys.stderr)  # fmt: skip
+            else:
+                return found
+        return None
+
+    def _content(self, name: str, mark: Mapping[str, Any]) -> bytes | None:
+        return intact(self.scratch / f"{name}.tsv", mark)
+
+    def _restore_best(self) -> None:
+        if self.group.rank != 0:
+            return
+        best: dict[str, Tensor] = next(
+            dict(b.tensors["weights"]) for b in checkpoint.latest(self.scratch / "best") if b.step == self.state.best_step
+        )
+        with torch.no_grad():
+            for name, parameter in self.learning.items():
+                parameter.copy_(best[name])
