@@ -29,10 +29,10 @@ schema: $(VENV)/installed  ## write params.schema.json anew from the params mode
 
 lock:  ## write both locks anew, with the newest versions pyproject.toml allows
 	@$(NEW_VENV) .venv-lock
-	.venv-lock/bin/pip install --quiet .
+	.venv-lock/bin/pip install -qq .
 	{ grep '^#' requirements.lock; $(PINS); } > lock.partial
 	mv lock.partial requirements.lock
-	.venv-lock/bin/pip install --quiet --constraint requirements.lock '.[dev]'
+	.venv-lock/bin/pip install -qq --constraint requirements.lock '.[dev]'
 	{ grep '^#' requirements-dev.lock; $(PINS) | grep -vxFf requirements.lock; } > lock.partial
 	mv lock.partial requirements-dev.lock
 	rm -rf .venv-lock
@@ -42,12 +42,12 @@ clean:  ## remove the venv, caches and scratch; data, models and metrics stay
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
-	@$(BIN)/pip install --quiet -r requirements-dev.lock
+	@$(BIN)/pip install -qq -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/installed: requirements.lock | $(BIN)/pip
 	@echo "installing requirements.lock into $(VENV): a few minutes"
-	@$(BIN)/pip install --quiet -r requirements.lock
+	@$(BIN)/pip install -qq -r requirements.lock
 	@touch $@
 
 $(BIN)/pip:
