@@ -4,9 +4,9 @@
     python -m stages.recipe NAME         merges recipes/NAME.yaml into params.yaml and shows the difference
     python -m stages.recipe NAME -n      shows the difference alone
 
-A recipe names whole keys, `data.source` or `train.epochs`: each is replaced as one, whatever it held. With `base: OTHER`
-it stands on another recipe, merged before it. Comments and layout of params.yaml stay, and what would not be a valid
-params.yaml is not written.
+A recipe names whole keys, `data.source` or `train.epochs`: each is replaced as one, whatever it held. With
+`base: OTHER` it stands on another recipe, merged before it. Comments and layout of params.yaml stay, and what would not
+be a valid params.yaml is not written.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.tokens import CommentToken
 
 from stages import params
@@ -136,7 +137,7 @@ def _take(tree: CommentedMap, overlay: CommentedMap, key: str) -> None:
 
 
 def _take_comment(tree: CommentedMap, overlay: CommentedMap, key: str) -> None:
-    """Put the overlay's comment at `key`, if it has one; blank and comment lines that follow the key in the tree stay."""
+    """Put the overlay's comment, if it has one, at `key`; the blank and comment lines below it in the tree stay."""
     new, old = (found.ca.items.get(key, [None] * 4)[2] for found in (overlay, tree))
     if new is None or not new.value.startswith("#"):
         return

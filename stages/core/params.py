@@ -116,15 +116,13 @@ def _shown(value: Any) -> str:
 
 
 def _explain(problem: Any, model: type[Section], view: Any, lines: Mapping[yaml12.KeyPath, int], name: str) -> str:
-    """Say one pydantic error in a line: where, found, wanted. Union tags, which are no keys of the file, are skipped."""
+    """Say one pydantic error in a line: where, found, wanted. Union tags are no keys of the file and are skipped."""
     path: list[str] = []
     node: Any = view
     parts = list(problem["loc"])
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
-        if isinstance(node, dict) and part in node:
-            node = node[part]
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+        if (isinstance(node, dict) and part in node) or (isinstance(node, list) and part in range(len(node))):
             node = node[part]
         elif not (last and problem["type"] == "missing"):
             continue
@@ -164,7 +162,7 @@ def _siblings(model: type[Section], parts: list[Any]) -> list[str]:
         elif part in node.get("properties", {}):
             node = node["properties"][part]
         elif variants:
-            node = next((v for v in map(lambda v: _resolve(v, definitions), variants) if "properties" in v), {})
+            node = next((v for v in (_resolve(v, definitions) for v in variants) if "properties" in v), {})
             node = node.get("properties", {}).get(part, node)
         elif isinstance(node.get("additionalProperties"), dict):
             node = node["additionalProperties"]

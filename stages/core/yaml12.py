@@ -10,30 +10,35 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from stages.core.errors import InputError
 
-type_of_tag = "tag:yaml.org,2002:"
+TAG = "tag:yaml.org,2002:"
 KeyPath = tuple[str, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader whose plain scalars follow YAML 1.2 and whose mappings refuse a key given twice."""
+    """SafeLoader for the core schema of YAML 1.2: no other tags, keys that are text as written, each given once."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_constructors: ClassVar[dict[Any, Any]] = {
+        tag: construct
+        for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.removeprefix(TAG) in ("null", "bool", "str", "seq", "map")
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        found: dict[Hashable, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key.start_mark)
+            if key.value in found:
+                problem = f"the key {key.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            found[key.value] = self.construct_object(value, deep=deep)
+        return found
 
 
 def _int(loader: _Loader, node: yaml.ScalarNode) -> int:
@@ -45,16 +50,20 @@ def _float(loader: _Loader, node: yaml.ScalarNode) -> float:
     return float(str(loader.construct_scalar(node)).lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
+_Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", "-+0123456789"),
-    ("float", r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
-     "-+.0123456789"),
-    ("null", r"^(?:~|null|Null|NULL|)$", "~nN\0"),
-):  # fmt: skip
-    _Loader.add_implicit_resolver(type_of_tag + _tag, re.compile(_pattern), list(_first) if _first != "~nN\0" else ["~", "n", "N", ""])
-_Loader.add_constructor(type_of_tag + "int", _int)
-_Loader.add_constructor(type_of_tag + "float", _float)
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+):
+    _Loader.add_implicit_resolver(TAG + _tag, re.compile(rf"^(?:{_pattern})$"), list(_first))
+_Loader.add_constructor(TAG + "int", _int)
+_Loader.add_constructor(TAG + "float", _float)
 
 
 def parse(text: str, name: str) -> tuple[Any, dict[KeyPath, int]]:
@@ -62,19 +71,22 @@ def parse(text: str, name: str) -> tuple[Any, dict[KeyPath, int]]:
 
     Raises InputError, which names `name` and the line, when `text` is not YAML.
     """
-    loader = _Loader(text)
+    lines: dict[KeyPath, int] = {}
     try:
-        node = loader.get_single_node()
-        tree = loader.construct_document(node) if node is not None else None
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            tree = loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
+        if node is not None:
+            _collect_lines(node, (), lines)
     except (yaml.MarkedYAMLError, yaml.reader.ReaderError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}, line {mark.line + 1}" if mark else name
         raise InputError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
-    finally:
-        loader.dispose()
-    lines: dict[KeyPath, int] = {}
-    if node is not None:
-        _collect_lines(node, (), lines)
+    except RecursionError:
+        raise InputError(f"{name}: not valid YAML: nested too deeply, or in itself") from None
     return tree, lines
 
 
