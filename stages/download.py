@@ -1,0 +1,113 @@
+"""Stage download: fetch the raw data and the base model, every byte of them pinned.
+
+    python -m stages.download
+
+Reads `data.source` and `model.source` of params.yaml (and inputs/, if a source is of kind `file`); writes data/raw/
+and models/base/, both or neither. Archives are kept in a per-user cache (stages/sources/cache.py), so that the second
+time needs no network.
+"""
+
+from __future__ import annotations
+
+if not __package__:
+    import sys
+
+    print("run me as: python -m stages.download", file=sys.stderr)
+    sys.exit(2)
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.core.cli import errors_told
+from stages.core.errors import InputError
+from stages.core.files import outputs, read_json
+from stages.core.params import Elsewhere, Section, choice, load
+from stages.interfaces import Source
+from stages.sources import SOURCES
+from stages.sources.local import UNSAFE_WEIGHTS
+
+RAW = Path("data/raw")
+BASE = Path("models/base")
+
+if TYPE_CHECKING:
+    AnySource = Source
+else:
+    AnySource = choice(SOURCES, tag="kind")
+
+
+class Data(Section):
+    """What this stage reads of section `data`."""
+
+    source: AnySource
+    format: Elsewhere = None
+    encoding: Elsewhere = None
+    files: Elsewhere = None
+    columns: Elsewhere = None
+    keep: Elsewhere = None
+    empty: Elsewhere = None
+    duplicates: Elsewhere = None
+    conflicts: Elsewhere = None
+    leakage: Elsewhere = None
+    validation_fraction: Elsewhere = None
+    test_fraction: Elsewhere = None
+    stratify: Elsewhere = None
+    per_class: Elsewhere = None
+    limit: Elsewhere = None
+
+
+class Model(Section):
+    """What this stage reads of section `model`."""
+
+    source: AnySource
+    init: Elsewhere = None
+    overrides: Elsewhere = None
+
+
+class Params(Section):
+    """What this stage reads of params.yaml."""
+
+    data: Data
+    model: Model
+
+
+def download(data: Source, model: Source, raw: Path = RAW, base: Path = BASE) -> None:
+    """Fill the folders `raw` from `data` and `base` from `model`; on any failure both stay as they were.
+
+    Raises InputError for what a source refuses, and for a model folder without config or with unsafe weights.
+    """
+    with outputs(raw, base) as (new_raw, new_base):
+        _fetch("data.source", data, new_raw)
+        _fetch("model.source", model, new_base)
+        _check_model(new_base)
+
+
+def _fetch(key: str, source: Source, folder: Path) -> None:
+    folder.mkdir()
+    try:
+        source.fetch(folder)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # whatever the umask
+
+
+def _check_model(folder: Path) -> None:
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    if "config.json" not in names:
+        raise InputError(f"model.source: model folder without config: no config.json among {', '.join(names)}")
+    for name in names:
+        if name.endswith(UNSAFE_WEIGHTS):
+            raise InputError(f"model.source: {name} may hold code; wanted weights as safetensors")
+    if not isinstance(read_json(folder / "config.json"), dict):
+        raise InputError("model.source: config.json holds no model config: wanted a JSON object")
+
+
+def main() -> None:
+    """Run the stage in the working folder."""
+    with errors_told("download"):
+        params = load(Params)
+        download(params.data.source, params.model.source)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Files from the web, each pinned by its SHA-256: retried, resumed where they broke off, cached."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+from tqdm import tqdm
+
+from stages.core.errors import InputError
+from stages.core.params import Section
+from stages.sources.cache import held
+from stages.sources.local import LocalFiles, Sha256, place
+
+CHUNK = 1 << 18  # bytes read at a time
+TIMEOUT_S = 30.0  # seconds without a byte after which a transfer counts as stalled
+WAITS_S = (1.0, 2.0, 4.0, 8.0)  # seconds before each further attempt; any progress starts the row again
+PASSING = frozenset({408, 416, 425, 429, 500, 502, 503, 504})  # HTTP statuses worth another attempt
+
+
+def _http_address(url: str) -> str:
+    if not re.fullmatch(r"https?://[!-~]+", url) or not urlsplit(url).hostname:
+        raise ValueError(f"found {url!r}, wanted http://… or https://… in ASCII (percent-encode the rest)")
+    if urlsplit(url).username is not None:
+        raise ValueError("holds a user name or password; params.yaml is no place for one")
+    return url
+
+
+class Remote(Section):
+    """One file on the web."""
+
+    url: Annotated[str, AfterValidator(_http_address), Field(description="http:// or https:// address")]
+    sha256: Sha256
+
+
+@dataclass(frozen=True)
+class Url:
+    """Files by http or https, each with its own SHA-256."""
+
+    files: Annotated[LocalFiles[Remote], Field(min_length=1, description="file to write: url and sha256")]
+
+    def fetch(self, into: Path) -> None:
+        """Fill `into` with the files. Without network for those the cache holds."""
+        for name, remote in self.files.items():
+            place(held(remote.sha256, remote.url, partial(transfer, remote.url)), into, name)
+
+
+class _Broken(Exception):
+    """A transfer that broke off in a way that may pass."""
+
+
+def transfer(url: str, path: Path) -> None:
+    """Bring `path` to the whole content of `url`, going on from the bytes it holds where the server can.
+
+    Raises InputError for an answer that will not change, and after len(WAITS_S) + 1 attempts without progress; what
+    was received stays in `path` for a later call.
+    """
+    failures, most = 0, _size(path)
+    while True:
+        try:
+            return _attempt(url, path)
+        except _Broken as problem:
+            if _size(path) > most:
+                failures, most = 0, _size(path)
+            if failures == len(WAITS_S):
+                raise InputError(f"{url}: {problem}; gave up after {failures + 1} attempts") from None
+            print(f"{url}: {problem}; trying again in {WAITS_S[failures]:g} s", file=sys.stderr)
+            time.sleep(WAITS_S[failures])
+            failures += 1
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _attempt(url: str, path: Path) -> None:
+    """Make one request and write what comes; raises _Broken when it does not come to its end."""
+    start = _size(path)
+    with _opened(url, path) as response:
+        if response.status != 206:
+            start = 0  # the server sends all of it
+        elif not (response.headers["Content-Range"] or "").startswith(f"bytes {start}-"):
+            path.unlink()
+            raise _Broken("the server sent another part of the file than was asked for")
+        length = response.headers["Content-Length"]
+        total = start + int(length) if length is not None and length.isdecimal() else None
+        with (
+            path.open("ab" if start else "wb") as file,
+            tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=url.rsplit("/", 1)[-1][:40], disable=None)
+            as bar,
+        ):  # fmt: skip
+            while piece := _read(response):
+                file.write(piece)
+                bar.update(len(piece))
+    if total is not None and _size(path) != total:
+        raise _Broken(f"the transfer ended after {_size(path):,} of {total:,} bytes")
+
+
+def _opened(url: str, path: Path) -> http.client.HTTPResponse:
+    """Return the answer to a request for what `path` lacks of `url`."""
+    headers = {"User-Agent": "reprise", "Accept-Encoding": "identity"}
+    if start := _size(path):
+        headers["Range"] = f"bytes={start}-"
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        response: http.client.HTTPResponse = _opener().open(request, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        error.close()
+        problem = f"HTTP {error.code} {error.reason}"
+        if error.code == 416:  # nothing lies beyond the bytes at hand, so they are no beginning of this file
+            path.unlink(missing_ok=True)
+        if error.code in PASSING:
+            raise _Broken(problem) from None
+        raise InputError(f"{url}: {problem}") from None
+    except (http.client.InvalidURL, ValueError) as error:
+        raise InputError(f"{url}: no address that can be asked: {error}") from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            raise InputError(f"{url}: its certificate is not trusted: {reason.verify_message}") from None
+        raise _Broken(f"no answer: {reason}") from None
+    return response
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return an opener that knows http and https only, so that no redirect leads to a local file."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler,
+        urllib.request.HTTPRedirectHandler, urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor, urllib.request.UnknownHandler,
+    ):  # fmt: skip
+        opener.add_handler(handler())
+    return opener
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    try:
+        return response.read1(CHUNK)  # what has arrived, so that a stall loses nothing
+    except TimeoutError:
+        raise _Broken(f"stalled: no byte for {TIMEOUT_S:g} s") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _Broken(f"broke off: {error or type(error).__name__}") from None
