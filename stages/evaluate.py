@@ -1,0 +1,133 @@
+"""Score the fine-tuned model on the test rows.
+
+    python -m stages.evaluate
+
+Reads models/finetuned, data/tokens (test.arrow, schema.json), data/clean/test.parquet for the texts of the worst
+errors, and the section `evaluate` of params.yaml. Writes metrics/evaluate.json, metrics/evaluate/ (the classification
+report and the plots' data) and data/predictions/ (the probability of every class for each row, and the worst errors
+with their texts: these stay out of Git, for the data may come under a licence of its own).
+"""
+
+from __future__ import annotations
+
+if not __package__:
+    import sys
+
+    print("run me as: python -m stages.evaluate", file=sys.stderr)
+    sys.exit(2)
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from pydantic import Field
+
+from stages.core.cli import errors_told
+from stages.core.errors import InputError, nearest
+from stages.core.files import outputs, read_json, write_json, write_tsv
+from stages.core.params import Section, load
+from stages.core.tables import Rows, read_batches, write_parquet
+from stages.repro import workers
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_WORKERS = 64  # shards of the forward pass are dealt out freely, so any power of two is right
+
+
+class Evaluate(Section):
+    """How the test rows are scored."""
+
+    bootstrap: Annotated[int, Field(ge=100, le=1_000_000, description="resamples of the 95 % intervals, [100, 1e6]")]
+    bootstrap_seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of the resamples, [0, 2^32)")]
+    calibration_bins: Annotated[int, Field(ge=2, le=1000, description="equal-width bins of confidence, [2, 1000]")]
+    worst: Annotated[int, Field(ge=0, description="wrong predictions listed, most confident first, >= 0")]
+
+
+class Params(Section):
+    """What this stage reads of params.yaml."""
+
+    evaluate: Evaluate
+
+
+def evaluate(options: Evaluate, group: workers.Group, root: Path = Path()) -> None:
+    """Score the model below `root`; the first worker of `group` writes. Raises InputError for inputs that disagree."""
+    from stages.inference import logits, token_rows
+    from stages.scoring import softmax
+    from stages.scoring.predictions import WORST_HEADER, prediction_table, worst_errors, worst_rows
+    from stages.scoring.report import report, rounded
+    from stages.tasks import TASKS
+
+    folder, tokens = root / "models/finetuned", root / "data/tokens"
+    schema = read_json(tokens / "schema.json")
+    names = schema["labels"]
+    if schema["task"] not in TASKS:
+        raise InputError(f"{tokens / 'schema.json'}: unknown task {schema['task']!r}{nearest(schema['task'], TASKS)}")
+    check_labels(folder, names)
+    rows, ids = token_rows(tokens / "test.arrow", schema["pad_token_id"]), Rows(tokens / "test.arrow").numbers("id")
+    if not len(ids):
+        raise InputError(f"{tokens / 'test.arrow'}: no rows to score")
+    task = TASKS[schema["task"]]()
+    model = task.load(folder).to(group.device)
+    probabilities = softmax(logits(model, rows, task.collate, group, "evaluate"))  # (N, C)
+    if group.rank != 0:
+        return
+    worst = texts(root / "data/clean/test.parquet", ids, worst_errors(rows.labels, probabilities, options.worst))
+    said = report(
+        rows.labels, probabilities, names,
+        bins=options.calibration_bins, resamples=options.bootstrap, seed=options.bootstrap_seed,
+    )  # fmt: skip
+    targets = root / "metrics/evaluate.json", root / "metrics/evaluate", root / "data/predictions"
+    with outputs(*targets) as (metrics, details, predictions):
+        write_json(metrics, said.scores)
+        for name, (header, table) in said.tables.items():
+            write_tsv(details / name, header, table)
+        (details / "report.txt").write_text(said.text, encoding="utf-8", newline="\n")
+        predictions.mkdir()
+        write_parquet(predictions / "test.parquet", prediction_table(ids, rows.labels, probabilities, names))
+        write_tsv(
+            predictions / "worst.tsv", WORST_HEADER, rounded(worst_rows(worst, ids, rows.labels, probabilities, names))
+        )
+
+
+def texts(path: Path, ids: NDArray[np.integer], wanted: Sequence[int]) -> dict[int, str]:
+    """Return {row: text} for the rows `wanted` of a clean split, in that order.
+
+    Raises InputError unless the split's ids are `ids`, in the same order.
+    """
+    found: dict[int, str] = {}
+    start = 0
+    for batch in read_batches(path, ["id", "text"]):
+        end = start + batch.num_rows
+        if not np.array_equal(batch.column("id").to_numpy(), ids[start:end]):
+            raise InputError(f"{path}: its rows are not those of data/tokens/test.arrow: run tokenize again")
+        found |= {row: batch.column("text")[row - start].as_py() for row in wanted if start <= row < end}
+        start = end
+    if start != len(ids):
+        raise InputError(f"{path}: {start} rows, but {len(ids)} in data/tokens/test.arrow: run tokenize again")
+    return {row: found[row] for row in wanted}
+
+
+def check_labels(folder: Path, names: Sequence[str]) -> None:
+    """Raise InputError unless the classes of the model saved in `folder` are `names`, in that order."""
+    path = folder / "config.json"
+    saved = read_json(path).get("id2label", {})
+    own = [saved.get(str(index)) for index in range(len(saved))]
+    if own != list(names):
+        raise InputError(f"{path}: its classes are {_few(own)}, those of the data {_few(names)}: run finetune again")
+
+
+def _few(names: Sequence[str | None]) -> str:
+    return f"{', '.join(map(str, names[:5]))}{', …' if len(names) > 5 else ''} ({len(names)})"
+
+
+def main() -> None:
+    """Score the model as params.yaml says."""
+    with errors_told("evaluate"):
+        options = load(Params).evaluate
+        workers.run("stages.evaluate", lambda group: evaluate(options, group), MOST_WORKERS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""All that metrics/ says of one set of predictions: the scores, the report in text, and the plots' data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stages.scoring.bootstrap import intervals
+from stages.scoring.calibration import reliability
+from stages.scoring.curves import precision_recall, roc
+from stages.scoring.headline import Floats, Labels
+from stages.scoring.scores import confusion, scores, text_report
+
+DECIMALS = 6  # more than a test set resolves, and few enough that processors seldom disagree in them
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores by name, the classification report, and {file name: (header, rows)}."""
+
+    scores: dict[str, Any]
+    text: str
+    tables: dict[str, tuple[Sequence[str], list[Any]]]
+
+
+def report(
+    labels: Labels, probabilities: Floats, names: Sequence[str], *, bins: int, resamples: int, seed: int
+) -> Report:
+    """Score `probabilities` (N, C) by `labels` (N,), N at least 1; `names` are those of the C classes.
+
+    `bins` are those of the calibration error; `resamples` and their `seed` are those of the intervals.
+    """
+    bars = reliability(labels, probabilities, bins)
+    found = scores(labels, probabilities, names, bars)
+    found["intervals"] = {name: list(ends) for name, ends in intervals(labels, probabilities, resamples, seed).items()}
+    tables: dict[str, tuple[Sequence[str], list[Any]]] = {
+        "confusion.tsv": (("actual", "predicted", "examples", "share"), confusion(labels, probabilities, names)),
+        "roc.tsv": (("curve", "fpr", "tpr", "area"), roc(labels, probabilities, names)),
+        "precision_recall.tsv": (
+            ("curve", "recall", "precision", "area"),
+            precision_recall(labels, probabilities, names),
+        ),
+        "reliability.tsv": (
+            ("low", "high", "confidence", "accuracy", "examples"),
+            [(b.low, b.high, b.confidence, b.accuracy, b.examples) for b in bars],
+        ),
+    }
+    return Report(
+        rounded(found),
+        text_report(labels, probabilities, names),
+        {name: (header, rounded(rows)) for name, (header, rows) in tables.items()},
+    )
+
+
+def rounded(value: Any) -> Any:
+    """Return `value` with every float in it rounded to DECIMALS; tuples become lists."""
+    if isinstance(value, float):
+        return round(value, DECIMALS)
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return [rounded(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,126 @@
+"""All scores of a classifier on one set of rows, as metrics/evaluate.json holds them, and the report in text.
+
+Numbers that `dvc metrics show` and `dvc exp show` should have as columns stand at the top of the dict; DVC leaves out
+lists, so the tables of averages and classes and the intervals are lists and stay readable in the file alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import classification_report, precision_recall_fscore_support
+
+from stages.scoring.calibration import Bin, expected_calibration_error
+from stages.scoring.curves import average_precision, roc_area
+from stages.scoring.headline import Floats, Labels, Tally, losses
+from stages.scoring.probabilities import predicted
+
+AVERAGES = ("macro", "micro", "weighted")
+
+
+def scores(labels: Labels, probabilities: Floats, names: Sequence[str], bins: list[Bin]) -> dict[str, Any]:
+    """Return the scores by name. labels (N,), probabilities (N, C), `names` of the C classes, N at least 1.
+
+    `roc_auc` and `average_precision` are those of the second label when there are two classes, else the means of all
+    classes that have test examples, each against the rest. Precision counts 0 for a class that is never predicted.
+    """
+    predictions = predicted(probabilities)
+    tally = Tally.of(labels, predictions, len(names))
+    classes = _classes(labels, probabilities, names, tally)
+    averages = _averages(labels, predictions, names)
+    areas = classes[1:2] if len(names) == 2 else classes
+    found: dict[str, Any] = {
+        "accuracy": float(tally.accuracy()),
+        "average_precision": _mean([c["average_precision"] for c in areas]),
+        "averages": averages,
+        "ece": expected_calibration_error(bins),
+        "examples": len(labels),
+        "log_loss": float(losses(labels, probabilities).mean()),
+        "macro_f1": averages[0]["f1"],
+        "mcc": float(tally.mcc()),
+        "per_class": classes,
+        "roc_auc": _mean([c["roc_auc"] for c in areas]),
+        "weighted_f1": averages[2]["f1"],
+    }
+    if len(names) == 2:
+        found["f1"] = averages[3]["f1"]
+    return {**found, "notes": _notes(classes, [key for key, value in found.items() if value is None])}
+
+
+def text_report(labels: Labels, probabilities: Floats, names: Sequence[str]) -> str:
+    """Return scikit-learn's classification report of the classes that have test examples."""
+    there = _there(labels)
+    return str(
+        classification_report(
+            labels, predicted(probabilities), labels=there, target_names=[names[c] for c in there], digits=4,
+            zero_division=0.0,
+        )
+    )  # fmt: skip
+
+
+def confusion(labels: Labels, probabilities: Floats, names: Sequence[str]) -> list[tuple[str, str, int, float]]:
+    """Return (label, predicted label, rows, share of the label's rows) for all pairs that occur and the diagonal."""
+    classes = len(names)
+    diagonal = np.arange(classes) * (classes + 1)
+    pairs = labels.astype(np.int64) * classes + predicted(probabilities)
+    cells, counts = np.unique(np.concatenate([pairs, diagonal]), return_counts=True)
+    counts = counts - np.isin(cells, diagonal)
+    sizes = np.maximum(np.bincount(labels, minlength=classes), 1)
+    return [
+        (names[cell // classes], names[cell % classes], count, count / int(sizes[cell // classes]))
+        for cell, count in zip(cells.tolist(), counts.tolist(), strict=True)
+    ]
+
+
+def _there(labels: Labels) -> list[int]:
+    return [int(c) for c in np.unique(labels)]
+
+
+def _classes(labels: Labels, probabilities: Floats, names: Sequence[str], tally: Tally) -> list[dict[str, Any]]:
+    table = []
+    for c, name in enumerate(names):
+        actual, guessed, hits = (int(a[c]) for a in (tally.actual, tally.predicted, tally.hits))
+        is_class = labels == c
+        there = actual > 0
+        table.append(
+            {
+                "label": name,
+                "examples": actual,
+                "predicted": guessed,
+                "precision": hits / max(guessed, 1) if there or guessed else None,
+                "recall": hits / actual if there else None,
+                "f1": float(tally.f1()[c]) if there else None,
+                "roc_auc": roc_area(is_class, probabilities[:, c]),
+                "average_precision": average_precision(is_class, probabilities[:, c]),
+            }
+        )
+    return table
+
+
+def _averages(labels: Labels, predictions: NDArray[np.int64], names: Sequence[str]) -> list[dict[str, Any]]:
+    def row(name: str, **options: Any) -> dict[str, Any]:
+        precision, recall, f1, _ = precision_recall_fscore_support(labels, predictions, zero_division=0.0, **options)
+        return {"average": name, "precision": float(precision), "recall": float(recall), "f1": float(f1)}
+
+    table = [row(name, average=name, labels=_there(labels)) for name in AVERAGES]
+    if len(names) == 2:
+        table.append({**row("binary", average="binary", pos_label=1), "positive": names[1]})
+    return table
+
+
+def _mean(values: list[float | None]) -> float | None:
+    defined = [v for v in values if v is not None]
+    return float(np.mean(defined)) if defined else None
+
+
+def _notes(classes: list[dict[str, Any]], undefined: list[str]) -> list[str]:
+    absent = [f"{c['label']} ({c['predicted']} times predicted)" for c in classes if not c["examples"]]
+    notes = []
+    if absent:
+        notes.append(f"no test examples, left out of every average: {', '.join(absent)}")
+    if undefined:
+        notes.append(f"undefined for lack of test examples: {', '.join(undefined)}")
+    return notes
