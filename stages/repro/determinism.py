@@ -26,6 +26,8 @@ ENVIRONMENT = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     "NCCL_ALGO": "Ring",
     "HF_HUB_OFFLINE": "1",  # a worker reads files of the pipeline and nothing else
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # standard error belongs to our own progress and messages
+    "TRANSFORMERS_VERBOSITY": "error",
     # No bits, only speed: glibc keeps freed activations instead of giving their pages back after every shard.
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 33),

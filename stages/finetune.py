@@ -1,0 +1,251 @@
+"""finetune: the base model learns the task, exactly.
+
+Reads data/tokens/ and models/base/; writes models/finetuned/, metrics/finetune.json and the curves in
+metrics/finetune/ (live, as it goes). Run: python -m stages.finetune. Started again after an interruption it goes on
+from the last checkpoint, with any number of workers (REPRISE_WORKERS), and the result is the same.
+"""
+
+from __future__ import annotations
+
+if not __package__:
+    import sys
+
+    print("run it as: python -m stages.finetune", file=sys.stderr)
+    sys.exit(2)
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from stages.core.cli import errors_told
+from stages.core.errors import InputError
+from stages.core.files import outputs, read_json, write_json
+from stages.core.params import Elsewhere, Section, choice, load
+from stages.interfaces import Schema, Task, TokenRows
+from stages.objectives import OBJECTIVES
+from stages.repro import digests, environment, workers
+from stages.repro.streams import Streams
+from stages.scoring import HEADLINE
+from stages.tasks import TASKS
+from stages.tuning import TUNING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stages.training.loop import Loop, State
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class SeedStreams(Section):
+    """Seeds of single streams; null derives the stream from `seed`."""
+
+    init: Seed | None = Field(description="the new head's weights, or all weights with model.init: random")
+    order: Seed | None = Field(description="the order of the examples in each epoch")
+    dropout: Seed | None = Field(description="the dropout masks")
+    split: Elsewhere = None
+
+
+class Model(Section):
+    """The model as a generator applied to parameters."""
+
+    init: Literal["pretrained", "random"] = Field(description="weights of the base model, or drawn")
+    overrides: dict[str, Any] = Field(description="fields of the model's own config")
+    source: Elsewhere = None
+
+
+class EarlyStopping(Section):
+    """When to stop before the last epoch."""
+
+    patience: int = Field(ge=1, description="evaluations without improvement, >= 1")
+    min_delta: float = Field(default=0.0, ge=0, description="what counts as an improvement of best_metric, >= 0")
+
+
+class Train(Section):
+    """How it learns."""
+
+    epochs: int = Field(ge=1, description="passes over the training rows, >= 1")
+    batch_size: int = Field(ge=1, description="examples an optimiser step, a multiple of shard_size")
+    shard_size: int = Field(ge=1, description="examples computed as one piece by one worker; changes the bits")
+    lr: float = Field(gt=0, lt=1, description="peak learning rate, (0, 1)")
+    schedule: Literal["linear", "cosine", "constant"] = Field(description="learning rate after the warm-up")
+    warmup: Rate = Field(description="fraction of all steps, [0, 1): the rate rises linearly from 0")
+    weight_decay: Rate = Field(description="AdamW, [0, 1); never on biases and norms")
+    betas: tuple[Rate, Rate] = Field(description="AdamW, each [0, 1)")
+    epsilon: float = Field(gt=0, description="AdamW, > 0")
+    clip_norm: Annotated[float, Field(gt=0)] | None = Field(description="largest gradient norm, > 0, or null")
+    precision: Literal["float32", "bfloat16"] = Field(description="of matrix products; weights stay float32")
+    objective: choice(OBJECTIVES) = Field(description="what is minimised")  # type: ignore[valid-type]
+    class_weights: Literal["none", "balanced"] = Field(description="balanced: inverse to the class's share")
+    tuning: choice(TUNING) = Field(description="which parameters learn")  # type: ignore[valid-type]
+    evaluate_every: Literal["epoch"] | Annotated[int, Field(ge=1)] = Field(description="epoch, or steps >= 1")
+    early_stopping: EarlyStopping | None = Field(description="null, or patience and min_delta")
+    best_metric: Literal["macro_f1", "accuracy", "loss"] = Field(description="by which the best weights are kept")
+    checkpoint_every: int = Field(ge=1, description="steps between checkpoints for resuming, >= 1")
+
+    @model_validator(mode="after")
+    def _shards_fill_the_batch(self) -> Train:
+        if self.batch_size % self.shard_size:
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of shard_size {self.shard_size}")
+        return self
+
+
+class Params(Section):
+    """What this stage reads of params.yaml."""
+
+    seed: Seed = Field(description="the one seed, [0, 2^32)")
+    seed_streams: SeedStreams
+    task: choice(TASKS) = Field(description="what is learnt")  # type: ignore[valid-type]
+    model: Model
+    train: Train
+
+
+def finetune(
+    params: Params, group: workers.Group, tokens: Path, base: Path, model_out: Path, metrics_out: Path, curves_out: Path
+) -> None:
+    """Train on data/tokens (`tokens`) from models/base (`base`) and write the three outputs, on rank 0.
+
+    Raises InputError for inputs that do not fit each other or the params, and when training diverges.
+    """
+    began = time.perf_counter()
+    schema: dict[str, Any] = read_json(tokens / "schema.json")
+    key = run_digest(params, tokens, base)
+    if len(set(group.gather(key))) > 1:
+        raise InputError("the workers see different code, params, data or models: give every host the same commit")
+    model, loop = _assemble(params, group, schema, tokens, base, workers.SCRATCH / key[:24], curves_out)
+    state = loop.run()
+    memory = group.gather(environment.peak_memory_mb())
+    if group.rank == 0:
+        with outputs(model_out, metrics_out, curves_out) as (staged_model, staged_metrics, staged_curves):
+            _save_model(model, schema, base, staged_model)
+            write_json(staged_metrics, _summary(model, loop, state))
+            shutil.copytree(curves_out, staged_curves)
+        shutil.rmtree(loop.scratch)
+        seconds = time.perf_counter() - began
+        environment.record("finetune", {"workers": group.size, "peak_memory_mb": memory, "seconds": round(seconds, 1)})
+
+
+def run_digest(params: Params, tokens: Path, base: Path) -> str:
+    """Return the digest of all that determines the run: params, data, model, code, libraries."""
+    code = {p.as_posix(): digests.of_file(p) for p in sorted(Path(__file__).parent.rglob("*.py"))}
+    return digests.of_value(
+        {
+            "params": repr(params),
+            "tokens": digests.of_folder(tokens),
+            "base": digests.of_folder(base),
+            "code": sorted(code.values()),
+            "environment": {**environment.describe(), "cores": None},
+        }
+    )
+
+
+def _assemble(
+    params: Params, group: workers.Group, schema: dict[str, Any], tokens: Path, base: Path, scratch: Path, live: Path
+) -> tuple[Any, Loop]:
+    from stages.inference import logits, token_rows
+    from stages.scoring import softmax
+    from stages.training.loop import Loop, Settings
+    from stages.training.plan import Plan
+    from stages.training.schedule import Schedule
+    from stages.training.step import Batches, aligned
+
+    train, task = params.train, params.task
+    streams = Streams(params.seed, params.seed_streams.model_dump())
+    rows, held_out = (token_rows(tokens / f"{split}.arrow", schema["pad_token_id"]) for split in ("train", "validation"))
+    model, head = task.model(
+        base, schema["labels"], params.model.init, params.model.overrides, streams.key("init")
+    )
+    _check_fit(model, schema, base)
+    train.tuning.apply(model, head)
+    model = aligned(model).to(group.device)
+    plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams)
+    weights = class_weights(rows, len(schema["labels"]), group) if train.class_weights == "balanced" else None
+    batches = Batches(
+        model, rows, task.collate, plan, train.objective, weights, train.precision, streams, group
+    )  # fmt: skip
+    stopping = train.early_stopping
+    settings = Settings(
+        weight_decay=train.weight_decay, betas=train.betas, epsilon=train.epsilon, clip_norm=train.clip_norm,
+        evaluate_every=plan.steps_per_epoch if train.evaluate_every == "epoch" else train.evaluate_every,
+        checkpoint_every=train.checkpoint_every, best_metric=train.best_metric,
+        higher=HEADLINE[train.best_metric].better == "higher",
+        patience=stopping.patience if stopping else None, min_delta=stopping.min_delta if stopping else 0.0,
+    )  # fmt: skip
+
+    def validate(model: Any) -> dict[str, float]:
+        probabilities = softmax(logits(model, held_out, task.collate, group, "validation"))
+        return {name: metric.compute(held_out.labels, probabilities) for name, metric in HEADLINE.items()}
+
+    schedule = Schedule(train.schedule, train.lr, train.warmup, plan.steps)
+    return model, Loop(model, batches, schedule, settings, validate, group, scratch, live)
+
+
+def class_weights(rows: TokenRows, classes: int, group: workers.Group) -> Any:
+    """Return N / (C * count of the class), (C,) float32: weights under which every class counts the same."""
+    import numpy as np
+    import torch
+
+    counts: np.ndarray[Any, Any] = np.bincount(rows.labels, minlength=classes)
+    if (counts == 0).any():
+        raise InputError(f"train.class_weights: class number {int(counts.argmin())} has no training row to be weighted")
+    return torch.from_numpy((counts.sum() / (classes * counts)).astype(np.float32)).to(group.device)
+
+
+def _check_fit(model: Any, schema: dict[str, Any], base: Path) -> None:
+    """Refuse a model that has no place for the tokens. Model overrides can change what tokenize has checked."""
+    vocabulary = model.get_input_embeddings().num_embeddings
+    if schema["vocab_size"] > vocabulary:
+        raise InputError(f"{base}: the tokenizer has {schema['vocab_size']} entries, the model only {vocabulary}")
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is not None and schema["max_length"] > positions:
+        raise InputError(f"tokenize.max_length: found {schema['max_length']}, the model has {positions} positions")
+
+
+def _save_model(model: Any, schema: dict[str, Any], base: Path, folder: Path) -> None:
+    """Write a folder that AutoModelForSequenceClassification and AutoTokenizer load, free of machine paths."""
+    from transformers import AutoTokenizer
+
+    model.save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+    tokenizer.model_max_length = schema["max_length"]
+    tokenizer.save_pretrained(folder)
+    for name in ("config.json", "tokenizer_config.json"):
+        content = read_json(folder / name)
+        write_json(folder / name, {k: v for k, v in content.items() if k not in ("_name_or_path", "name_or_path")})
+
+
+def _summary(model: Any, loop: Loop, state: State) -> dict[str, Any]:
+    plan = loop.batches.plan
+    return {
+        "best_step": state.best_step,
+        "best_epoch": round(state.best_step / plan.steps_per_epoch, 4),
+        **{f"validation_{name}": value for name, value in state.best.items()},
+        "learning_parameters": sum(p.numel() for p in loop.learning.values()),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": state.step,
+        "stopped_early": state.step < plan.steps,
+        "tokens": state.tokens,
+        "trace": state.chain,
+    }
+
+
+def main() -> None:
+    """Run the stage on the working folder."""
+    with errors_told("finetune"):
+        params = load(Params)
+        workers.run(
+            "stages.finetune",
+            lambda group: finetune(
+                params, group, Path("data/tokens"), Path("models/base"),
+                Path("models/finetuned"), Path("metrics/finetune.json"), Path("metrics/finetune"),
+            ),
+            most=params.train.batch_size // params.train.shard_size,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""On what a result was made: processor, libraries, settings, and how long it took.
+
+It goes to metrics/environment.json, which is no stage output: it may differ between two runs that came out the same.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import resource
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.core.files import outputs, read_json, write_json
+
+ENVIRONMENT_FILE = Path("metrics/environment.json")
+PACKAGES = ("datasets", "dvc", "numpy", "pyarrow", "safetensors", "scikit-learn", "tokenizers", "torch", "transformers")
+
+
+def describe() -> dict[str, Any]:
+    """Return the processor, the operating system and the versions of what computes, as plain values."""
+    found: dict[str, Any] = {
+        "cores": len(os.sched_getaffinity(0)),
+        "machine": platform.machine(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        found["torch_cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+        found["accelerator"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    return found
+
+
+def _processor() -> str:
+    """Return the processor's model with family, model and stepping, by which "the same kind" can be told."""
+    if not Path("/proc/cpuinfo").is_file():
+        return platform.processor() or platform.machine()
+    first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
+    fields = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in first.splitlines())}
+    name = fields.get("model name", platform.machine())
+    numbers = [f"{key} {fields[key]}" for key in ("cpu family", "model", "stepping") if key in fields]
+    return f"{name} ({', '.join(numbers)})" if numbers else name
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident size this process has had, in MiB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def record(stage: str, facts: Mapping[str, Any], path: Path = ENVIRONMENT_FILE) -> None:
+    """Write the environment and the `facts` of a stage's run to `path`, beside those of the other stages."""
+    known = read_json(path) if path.is_file() else {}
+    known[stage] = {**describe(), **facts}
+    with outputs(path) as (staged,):
+        write_json(staged, known)
