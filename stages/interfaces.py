@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,15 +22,14 @@ class Source(Protocol):
 class Format(Protocol):
     """How rows are read from a file: one name of `data.format`."""
 
-    def rows(self, path: Path, encoding: str) -> Iterator[tuple[int, dict[str, str]]]:
-        """Yield (line or row number from 1, {column: text}) in file order, streaming.
+    unit: ClassVar[str]  # what a row's number counts, in messages: line or row
 
-        Raises InputError naming file and line for a row that is broken, a header that is missing, or text that is
-        not in `encoding`.
+    def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+        """Yield (line or row number from 1, the cells of `columns` as text) in file order, streaming.
+
+        Raises InputError naming file and line for a row that is broken, a header that is missing, a column that is
+        not there (and the nearest), or text that is not in `encoding`.
         """
-
-    def columns(self, path: Path, encoding: str) -> list[str]:
-        """Return the column names in file order."""
 
 
 class Schema(TypedDict):
