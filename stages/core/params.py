@@ -120,8 +120,14 @@ def _explain(problem: Any, model: type[Section], view: Any, lines: Mapping[yaml1
     path: list[str] = []
     node: Any = view
     parts = list(problem["loc"])
+    entered = False
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
+        # The tag comes first and may be spelt like a key beside it: {kind: package, package: …}.
+        if entered and isinstance(node, dict) and part in (node.get("kind"), node.get("name")):
+            entered = False
+            continue
+        entered = True
         if (isinstance(node, dict) and part in node) or (isinstance(node, list) and part in range(len(node))):
             node = node[part]
         elif not (last and problem["type"] == "missing"):
