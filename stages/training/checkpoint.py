@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from stages.core.errors import InputError
-from stages.core.files import read_json, sync, write_json
+from stages.core.files import canonical_json, read_json, sync, write_json
 from stages.repro.digests import of_file, of_folder
 
 KEPT = 2
@@ -78,8 +78,8 @@ def _newest_first(folder: Path) -> list[Path]:
 def _load(path: Path) -> Checkpoint:
     """Read a checkpoint after checking every byte of it. Raises InputError that names the file that is damaged."""
     manifest = read_json(path / MANIFEST)
-    if not isinstance(manifest, dict) or "state.json" not in manifest:
-        raise InputError(f"{path / MANIFEST}: damaged: no list of files")
+    if not isinstance(manifest, dict) or (path / MANIFEST).read_text(encoding="utf-8") != canonical_json(manifest):
+        raise InputError(f"{path / MANIFEST}: damaged: not as it was written")
     for name, digest in manifest.items():
         file = path / name
         if not file.is_file():

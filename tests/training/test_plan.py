@@ -1,0 +1,58 @@
+"""The plan: batches of an ordinary shuffle, shards of like length, balanced halves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.repro.streams import Streams
+from stages.training.plan import Plan
+
+LENGTHS = np.random.default_rng(0).integers(3, 97, size=203)
+
+
+def plan(seed: int = 1, shard_size: int = 4) -> Plan:
+    return Plan(LENGTHS, batch_size=32, shard_size=shard_size, epochs=2, streams=Streams(seed))
+
+
+def test_steps_count_the_short_last_batch() -> None:
+    assert (plan().steps_per_epoch, plan().steps) == (7, 14)
+    assert len(plan().rows(6)) == 203 - 6 * 32
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_an_epoch_holds_every_row_once(epoch: int) -> None:
+    rows = np.concatenate([plan().rows(epoch * 7 + index) for index in range(7)])
+    assert sorted(rows) == list(range(203))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    assert list(plan().rows(0)) != list(plan().rows(7))
+    assert list(plan().rows(0)) != list(plan(seed=2).rows(0))
+
+
+def test_a_batch_does_not_depend_on_the_shards_or_on_what_was_asked_before() -> None:
+    fresh = plan(shard_size=8)
+    assert list(fresh.rows(9)) == list(plan().rows(9))
+    walked = plan()
+    for step in (3, 12, 1):
+        walked.rows(step)
+    assert list(walked.rows(9)) == list(plan().rows(9))
+
+
+@given(size=st.integers(1, 32), step=st.integers(0, 13))
+def test_shards_share_out_the_batch_and_fit_their_longest_row(size: int, step: int) -> None:
+    found = Plan(LENGTHS, 32, size, 2, Streams(1))
+    shards = found.shards(step)
+    assert sorted(np.concatenate([s.rows for s in shards])) == sorted(found.rows(step))
+    assert all(len(s.rows) <= size for s in shards)
+    assert [s.length for s in shards] == [LENGTHS[s.rows].max() for s in shards]
+
+
+def test_both_halves_of_the_tree_get_alike_work() -> None:
+    work = [s.length * len(s.rows) for s in plan().shards(0)]
+    assert len(work) == 8
+    assert abs(sum(work[:4]) - sum(work[4:])) < 0.1 * sum(work)
+    assert abs(sum(work[:2]) - sum(work[2:4])) < 0.2 * sum(work)

@@ -1,0 +1,36 @@
+"""The trace: one changed bit anywhere changes its line and every chain after it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+import xxhash
+
+from stages.training.trace import Trace, gradient_digest
+
+
+def lines(gradients: list[torch.Tensor]) -> list[str]:
+    trace = Trace("")
+    return [trace.line(step, 0.5, 1.0, [gradient]) for step, gradient in enumerate(gradients, 1)]
+
+
+def test_a_flipped_bit_parts_the_traces_from_that_step_on() -> None:
+    gradients = [torch.full((4,), float(step)) for step in range(5)]
+    flipped = [g.clone() for g in gradients]
+    flipped[2].view(torch.int32)[3] ^= 1
+    same = [one == other for one, other in zip(lines(gradients), lines(flipped), strict=True)]
+    assert same == [True, True, False, False, False]
+
+
+def test_the_digest_is_of_the_bytes_in_order() -> None:
+    one, two = torch.tensor([1.0, 2.0]), torch.tensor([3.0])
+    assert gradient_digest([one, two]) == gradient_digest([torch.cat([one, two])])
+    assert gradient_digest([one, two]) != gradient_digest([two, one])
+    assert gradient_digest([torch.tensor([0.0])]) != gradient_digest([torch.tensor([-0.0])])
+
+
+def test_known_line() -> None:
+    cells = f"1\t0.5\t1.0\t{xxhash.xxh3_128(bytes(8)).hexdigest()}"
+    chain = hashlib.sha256(f"{cells}\n".encode()).hexdigest()
+    assert lines([torch.zeros(2)]) == [f"{cells}\t{chain[:32]}\n"]
