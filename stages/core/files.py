@@ -31,16 +31,32 @@ def outputs(*targets: Path) -> Iterator[tuple[Path, ...]]:
         for path in staged:
             sync(path)
         for path, target in zip(staged, targets, strict=True):
-            if target.is_dir():
-                _remove(target)
-            os.replace(path, target)
+            _swap(path, target)
             sync(target.parent, deep=False)
     except OSError as error:
         raise InputError(f"{error.filename or targets[0]}: cannot be written: {error.strerror}") from error
     finally:
-        for path in staged:
+        for path in (*staged, *map(_aside, targets)):
             with contextlib.suppress(OSError):
                 _remove(path)
+
+
+def _swap(path: Path, target: Path) -> None:
+    """Put `path` in the place of `target`. A folder cannot be replaced: it steps aside, and back if that fails."""
+    if not target.is_dir() and not (path.is_dir() and target.exists()):
+        os.replace(path, target)
+        return
+    _remove(_aside(target))
+    os.replace(target, _aside(target))
+    try:
+        os.replace(path, target)
+    except BaseException:
+        os.replace(_aside(target), target)
+        raise
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.replaced")
 
 
 def _remove(path: Path) -> None:

@@ -2,7 +2,8 @@
 
 `dvc exp run -S train.lr=3e-5` writes `3e-05`, which PyYAML's own loader (YAML 1.1) returns as text; it also turns
 `yes`, `on`, `0o14` and `1:30` into what nobody meant. This loader resolves plain scalars by the core schema of
-YAML 1.2.2, section 10.3.2, and remembers on which line each key stands.
+YAML 1.2.2, section 10.3.2, and remembers on which line each key stands. Where ruamel.yaml, DVC's reader, departs from
+the schema the scalar is text here, which a key that wants a number refuses: 1_000, 0b11, -0x1f, .5e3 and dates.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ for _tag, _pattern, _first in (
     ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
     (
         "float",
-        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        r"[-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|[-+]?\.[0-9]+(?:[eE][-+][0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
         "-+.0123456789",
     ),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
