@@ -15,12 +15,13 @@ if not __package__:
     print("run me as: python -m stages.download", file=sys.stderr)
     sys.exit(2)
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
-from stages.core.files import outputs, read_json
+from stages.core.files import outputs
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.interfaces import Source
 from stages.sources import SOURCES
@@ -87,6 +88,8 @@ def _fetch(key: str, source: Source, folder: Path) -> None:
         source.fetch(folder)
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, error.filename or str(folder)) from error
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)  # whatever the umask
 
@@ -98,7 +101,11 @@ def _check_model(folder: Path) -> None:
     for name in names:
         if name.endswith(UNSAFE_WEIGHTS):
             raise InputError(f"model.source: {name} may hold code; wanted weights as safetensors")
-    if not isinstance(read_json(folder / "config.json"), dict):
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except ValueError as error:
+        raise InputError(f"model.source: config.json: not valid JSON: {error}") from None
+    if not isinstance(config, dict):
         raise InputError("model.source: config.json holds no model config: wanted a JSON object")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import stat
 import tarfile
 import zipfile
@@ -41,11 +42,14 @@ def unpack(archive: Path, what: str, members: Mapping[str, str], into: Path, lim
         if name in names:
             raise InputError(f"{what}: unsafe archive: {name!r} stands in it twice")
         names.add(name)
-        for local, member in members.items():
-            target = _target(name, local, member)
-            if target is not None:
-                _write(into / target, _told(content, what))
-                missing.pop(local, None)
+        places = {local: _target(name, local, member) for local, member in members.items()}
+        targets = [into / place for place in places.values() if place is not None]
+        if targets:
+            _write(targets[0], _told(content, what))
+        for target in targets[1:]:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(targets[0], target)
+        missing = {local: member for local, member in missing.items() if places[local] is None}
     for member in missing.values():
         folders = {f"{parent}/" for name in names for parent in Path(name).parents} - {"./"}
         raise InputError(f"{what}: no member {member!r}{nearest(member, names | folders)}")

@@ -37,7 +37,7 @@ def held(sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
     what: names the file in messages.
 
     Raises InputError when the bytes have another SHA-256 (both are told, nothing is kept) and when the cache cannot
-    be written. Any number of processes may ask for one file at once: one fetches it, the others wait.
+    be used. Any number of processes may ask for one file at once: one fetches it, the others wait.
     """
     path = folder() / "archives" / sha256
     try:
@@ -58,7 +58,7 @@ def held(sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
     except OSError as error:
         place = error.filename or path
         raise InputError(
-            f"{place}: the cache cannot be written: {error.strerror} (REPRISE_CACHE sets another folder)"
+            f"{place}: the cache cannot be used: {error.strerror} (REPRISE_CACHE sets another folder)"
         ) from error
     return path
 

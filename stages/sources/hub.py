@@ -9,7 +9,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -46,7 +46,7 @@ class Hub:
     splits: Annotated[LocalFiles[str], Field(description="Parquet file to write: split of the dataset")] = field(
         default_factory=dict
     )
-    config: Annotated[str | None, Field(description="which of the dataset's configurations; null if it has one")] = None
+    config: Annotated[str | None, Field(description="configuration of the dataset; null: its default one")] = None
 
     def __post_init__(self) -> None:
         if bool(self.files) == bool(self.splits):
@@ -67,24 +67,37 @@ class Hub:
             if self.splits:
                 from stages.sources.splits import write_splits
 
+                self._reach()
                 write_splits(self.repo, self.revision, self.config, self.splits, into, self._file)
 
     def _file(self, path: str) -> Path:
         """Return a file of the repository in the hub's cache, its bytes checked; a damaged one is fetched again."""
-        from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import RemoteEntryNotFoundError
 
         for again in (False, True):
             try:
-                found = hf_hub_download(
-                    self.repo, path, repo_type=self.repo_type, revision=self.revision, force_download=again
-                )
+                found = self._held(path, again)
             except RemoteEntryNotFoundError:
                 raise InputError(f"no file {path!r}{self._near(path)}") from None
-            if _sound(Path(found)):
-                return Path(found)
-            print(f"{found}: damaged (its digest is not its name); fetching it again", file=sys.stderr)
+            if _sound(found):
+                return found
+            if not again:
+                print(f"{found}: damaged (its digest is not its name); fetching it again", file=sys.stderr)
         raise InputError(f"{path}: what the hub sends has not the digest that it states")
+
+    def _held(self, path: str, again: bool = False) -> Path:
+        from huggingface_hub import hf_hub_download
+
+        return Path(
+            hf_hub_download(self.repo, path, repo_type=self.repo_type, revision=self.revision, force_download=again)
+        )
+
+    def _reach(self) -> None:
+        """Ask for the dataset's card, which need not be there: the `datasets` library explains refusals less well."""
+        from huggingface_hub.errors import RemoteEntryNotFoundError
+
+        with suppress(RemoteEntryNotFoundError):
+            self._held("README.md")
 
     def _near(self, path: str) -> str:
         from huggingface_hub import HfApi
@@ -126,3 +139,7 @@ def _told(what: str) -> Iterator[None]:
         cause = error.__cause__ or error
         reason = " ".join(str(cause).split())[:400] or type(cause).__name__
         raise InputError(f"{what}: the hub cannot be reached: {reason}") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise  # of the disk
+        raise InputError(f"{what}: {' '.join(str(error).split())[:400]}") from None

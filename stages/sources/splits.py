@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,10 @@ def write_splits(
             builder = datasets.load_dataset_builder(
                 f"hf://datasets/{repo}", config, revision=revision, cache_dir=scratch
             )
-            _check_name("config", config or builder.config.name, builder.builder_configs)
+            known = list(map(str, builder.config.data_files))
             for split in splits.values():
-                _check_name("split", split, map(str, builder.config.data_files))
+                if split not in known:
+                    raise InputError(f"no split {split!r}{nearest(split, known)}")
             prefix = f"hf://datasets/{repo}@{revision}/"
             for address in (str(a) for files in builder.config.data_files.values() for a in files):
                 if address.startswith(prefix):
@@ -50,19 +51,11 @@ def write_splits(
         raise InputError(f"{' '.join(str(error.__cause__ or error).split())[:400]}") from None
 
 
-def _check_name(what: str, name: str, known: Iterable[str]) -> None:
-    names = list(known)
-    if name not in names:
-        raise InputError(f"no {what} {name!r}{nearest(name, names)}")
-
-
 def _write_table(rows: Any, path: Path) -> None:
     """Write one split as Parquet whose bytes depend on its rows alone; class numbers become class names."""
     for column, feature in rows.features.items():
         if not _is_plain(feature):
             raise InputError(f"{path.name}: column {column!r} is {feature}, no table cell: name its `files` instead")
-    if not len(rows):
-        raise InputError(f"{path.name}: the split has no rows")
     tables = (_named(table, rows.features) for table in rows.with_format("arrow").iter(ROWS_A_GROUP))
     first = next(tables)
     with parquet_writer(path, first.schema) as writer:

