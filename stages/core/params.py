@@ -172,7 +172,9 @@ def _siblings(model: type[Section], parts: list[Any]) -> list[str]:
             node = node.get("properties", {}).get(part, node)
         elif isinstance(node.get("additionalProperties"), dict):
             node = node["additionalProperties"]
-    return sorted(_resolve(node, definitions).get("properties", {}))
+    node = _resolve(node, definitions)
+    variants = [_resolve(variant, definitions) for variant in node.get("anyOf", [node])]
+    return sorted({name for variant in variants for name in variant.get("properties", {})})
 
 
 def _resolve(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

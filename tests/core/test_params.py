@@ -40,6 +40,12 @@ class Stop:
     patience: Annotated[int, Field(ge=1)]
 
 
+class Keep(Section):
+    """Which rows stay."""
+
+    column: str
+
+
 class Train(Section):
     """Two keys that go together, a plug-in and an optional record."""
 
@@ -60,6 +66,7 @@ class Data(Section):
     """A section of which another stage reads a key."""
 
     files: dict[str, str]
+    keep: Keep | None = None
     source: Elsewhere = None
 
 
@@ -144,6 +151,8 @@ def test_what_another_stage_reads_is_not_looked_at() -> None:
         ("lr: 3e-05", "lrr: 3e-05", "params.yaml, line 5: train.lr: missing"),
         ("{train: a.tsv}", "{train: 1}", "params.yaml, line 3: data.files.train: found 1, wanted a valid string"),
         ("source:", "sources:", "params.yaml, line 4: data.sources: unknown key (nearest: 'source')"),
+        ("  source", "  keep: {colum: a}\n  source", "params.yaml, line 4: data.keep.column: missing"),
+        ("  source", "  keep: {column: a, patern: b}\n  source", "params.yaml, line 4: data.keep.patern: unknown key (known: 'column')"),
         ("    layers: 2", "    layer: 2", "params.yaml, line 9: train.tuning.layers: missing"),
         ("layers: 2", "layers: -2", "params.yaml, line 11: train.tuning.layers: found -2, wanted greater than or equal to 0"),
         ("name: layers", "name: layer", "params.yaml, line 9: train.tuning.name: unknown name 'layer' (nearest: 'layers')"),
@@ -159,3 +168,42 @@ def test_what_another_stage_reads_is_not_looked_at() -> None:
 )
 def test_refusal(old: str, new: str, message: str) -> None:
     assert refusal(old, new).splitlines()[0] == message
+
+
+def test_every_problem_has_a_line_of_its_own() -> None:
+    with pytest.raises(InputError) as caught:
+        read(GOOD.replace("seed: 1", "seed: x").replace("lr: 3e-05", "lr: fast"))
+    assert str(caught.value).splitlines() == [
+        'params.yaml, line 1: seed: found "x", wanted a valid integer',
+        'params.yaml, line 8: train.lr: found "fast", wanted a valid number',
+    ]
+
+
+def test_a_file_that_is_no_mapping() -> None:
+    with pytest.raises(InputError) as caught:
+        read("- 1\n")
+    assert str(caught.value) == (
+        "params.yaml: found a list, wanted sections: seed, seed_streams, task, data, model, tokenize, train, evaluate"
+    )
+
+
+def test_load_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(GOOD, encoding="utf-8")
+    assert load(Params, path) == read(GOOD)
+    path.write_text(GOOD.replace("seed: 1", "seed: -1"), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load(Params, path)
+    assert str(caught.value) == f"{path}, line 1: seed: found -1, wanted greater than or equal to 0"
+
+
+def test_dvc_keys() -> None:
+    assert dvc_keys(Params) == ["data.files", "data.keep", "seed", "train"]
+
+
+def test_is_elsewhere() -> None:
+    assert {name: is_elsewhere(field) for name, field in Data.model_fields.items()} == {
+        "files": False,
+        "keep": False,
+        "source": True,
+    }
