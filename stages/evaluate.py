@@ -3,9 +3,9 @@
     python -m stages.evaluate
 
 Reads models/finetuned, data/tokens (test.arrow, schema.json), data/clean/test.parquet for the texts of the worst
-errors, and the section `evaluate` of params.yaml. Writes metrics/evaluate.json, metrics/evaluate/ (the classification
-report and the plots' data) and data/predictions/ (the probability of every class for each row, and the worst errors
-with their texts: these stay out of Git, for the data may come under a licence of its own).
+errors, and the section `evaluate` of params.yaml. Writes metrics/evaluate.json, metrics/evaluate/ (the plots' data) and
+data/predictions/: the probability of every class for each row, the classification report, which is printed too, and the
+worst errors with their texts, which are kept out of Git because the data may come under a licence of its own.
 """
 
 from __future__ import annotations
@@ -83,12 +83,13 @@ def evaluate(options: Evaluate, group: workers.Group, root: Path = Path()) -> No
         write_json(metrics, said.scores)
         for name, (header, table) in said.tables.items():
             write_tsv(details / name, header, table)
-        (details / "report.txt").write_text(said.text, encoding="utf-8", newline="\n")
         predictions.mkdir()
+        (predictions / "report.txt").write_text(said.text, encoding="utf-8", newline="\n")
         write_parquet(predictions / "test.parquet", prediction_table(ids, rows.labels, probabilities, names))
         write_tsv(
             predictions / "worst.tsv", WORST_HEADER, rounded(worst_rows(worst, ids, rows.labels, probabilities, names))
         )
+    print(said.text, end="")
 
 
 def texts(path: Path, ids: NDArray[np.integer], wanted: Sequence[int]) -> dict[int, str]:

@@ -105,13 +105,13 @@ def outputs_of(root: Path) -> dict[str, str]:
 
 def test_every_output_is_written(done: Path) -> None:
     assert sorted(outputs_of(done)) == [
+        "data/predictions/report.txt",
         "data/predictions/test.parquet",
         "data/predictions/worst.tsv",
         "metrics/evaluate.json",
         "metrics/evaluate/confusion.tsv",
         "metrics/evaluate/precision_recall.tsv",
         "metrics/evaluate/reliability.tsv",
-        "metrics/evaluate/report.txt",
         "metrics/evaluate/roc.tsv",
     ]
 
@@ -127,7 +127,12 @@ def test_the_scores_follow_from_the_predictions_file(done: Path) -> None:
     labels = np.array([LABELS.index(name) for name in table["label"]])
     said = report(labels, probabilities, LABELS, bins=10, resamples=100, seed=0)
     assert json.loads((done / "metrics/evaluate.json").read_text()) == said.scores
-    assert (done / "metrics/evaluate/report.txt").read_text() == said.text
+    assert (done / "data/predictions/report.txt").read_text() == said.text
+
+
+def test_the_report_is_printed(root: Path, group: Group, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate(OPTIONS, group, root)
+    assert capsys.readouterr().out == (root / "data/predictions/report.txt").read_text()
 
 
 def test_predictions_keep_the_order_and_types_of_the_rows(done: Path) -> None:

@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from stages.scoring.headline import Floats, Labels
 
-LARGEST = 10  # classes with curves of their own
+LARGEST = 8  # classes with curves of their own: with the averages, as many as colours that the eye keeps apart
 POINTS = 120  # at most, of one curve
 MACRO, MICRO = "macro average", "micro average"
 

@@ -1,8 +1,8 @@
-"""All that metrics/ says of one set of predictions: the scores, the report in text, and the plots' data."""
+"""All that is said of one set of predictions: the scores, the report in text, and the plots' data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,14 @@ from stages.scoring.bootstrap import intervals
 from stages.scoring.calibration import reliability
 from stages.scoring.curves import precision_recall, roc
 from stages.scoring.headline import Floats, Labels
-from stages.scoring.scores import confusion, scores, text_report
+from stages.scoring.scores import CONFUSION, class_table, confusion, scores
 
 DECIMALS = 6  # more than a test set resolves, and few enough that processors seldom disagree in them
 
 
 @dataclass(frozen=True)
 class Report:
-    """Scores by name, the classification report, and {file name: (header, rows)}."""
+    """Scores by name, the report to be read, and {file name: (header, rows)} of the plots."""
 
     scores: dict[str, Any]
     text: str
@@ -35,7 +35,7 @@ def report(
     found = scores(labels, probabilities, names, bars)
     found["intervals"] = {name: list(ends) for name, ends in intervals(labels, probabilities, resamples, seed).items()}
     tables: dict[str, tuple[Sequence[str], list[Any]]] = {
-        "confusion.tsv": (("actual", "predicted", "examples", "share"), confusion(labels, probabilities, names)),
+        "confusion.tsv": (CONFUSION, confusion(labels, probabilities, names)),
         "roc.tsv": (("curve", "fpr", "tpr", "area"), roc(labels, probabilities, names)),
         "precision_recall.tsv": (
             ("curve", "recall", "precision", "area"),
@@ -48,9 +48,19 @@ def report(
     }
     return Report(
         rounded(found),
-        text_report(labels, probabilities, names),
+        f"{headline(found)}\n{class_table(labels, probabilities, names)}",
         {name: (header, rounded(rows)) for name, (header, rows) in tables.items()},
     )
+
+
+def headline(found: Mapping[str, Any]) -> str:
+    """Return the flat scores of `scores`, one a line, with their intervals where there are such, and the notes."""
+    lines = [f"{found['examples']} examples; 95 % intervals in brackets"]
+    for name, value in found.items():
+        if isinstance(value, float):
+            ends = found["intervals"].get(name)
+            lines.append(f"{name:18}{value:.4f}" + (f"  [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else ""))
+    return "\n".join([*lines, *found["notes"]]) + "\n"
 
 
 def rounded(value: Any) -> Any:

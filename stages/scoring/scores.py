@@ -1,4 +1,4 @@
-"""All scores of a classifier on one set of rows, as metrics/evaluate.json holds them, and the report in text.
+"""All scores of a classifier on one set of rows, as metrics/evaluate.json holds them, and as a table in text.
 
 Numbers that `dvc metrics show` and `dvc exp show` should have as columns stand at the top of the dict; DVC leaves out
 lists, so the tables of averages and classes and the intervals are lists and stay readable in the file alone.
@@ -19,6 +19,7 @@ from stages.scoring.headline import Floats, Labels, Tally, losses
 from stages.scoring.probabilities import predicted
 
 AVERAGES = ("macro", "micro", "weighted")
+CONFUSION = ("actual", "predicted", "examples", "share", "row", "column")
 
 
 def scores(labels: Labels, probabilities: Floats, names: Sequence[str], bins: list[Bin]) -> dict[str, Any]:
@@ -50,8 +51,8 @@ def scores(labels: Labels, probabilities: Floats, names: Sequence[str], bins: li
     return {**found, "notes": _notes(classes, [key for key, value in found.items() if value is None])}
 
 
-def text_report(labels: Labels, probabilities: Floats, names: Sequence[str]) -> str:
-    """Return scikit-learn's classification report of the classes that have test examples."""
+def class_table(labels: Labels, probabilities: Floats, names: Sequence[str]) -> str:
+    """Return scikit-learn's classification report, of the classes that have test examples."""
     there = _there(labels)
     return str(
         classification_report(
@@ -61,17 +62,20 @@ def text_report(labels: Labels, probabilities: Floats, names: Sequence[str]) -> 
     )  # fmt: skip
 
 
-def confusion(labels: Labels, probabilities: Floats, names: Sequence[str]) -> list[tuple[str, str, int, float]]:
-    """Return (label, predicted label, rows, share of the label's rows) for all pairs that occur and the diagonal."""
+def confusion(labels: Labels, probabilities: Floats, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return what the confusion matrix holds: a tuple of CONFUSION for each cell that is not empty and the diagonal.
+
+    `share` is of the label's examples; `row` and `column` count from 0, the class with the most examples first.
+    """
     classes = len(names)
-    diagonal = np.arange(classes) * (classes + 1)
-    pairs = labels.astype(np.int64) * classes + predicted(probabilities)
-    cells, counts = np.unique(np.concatenate([pairs, diagonal]), return_counts=True)
-    counts = counts - np.isin(cells, diagonal)
-    sizes = np.maximum(np.bincount(labels, minlength=classes), 1)
+    sizes = np.bincount(labels, minlength=classes)
+    place = np.empty(classes, dtype=np.int64)
+    place[np.argsort(-sizes, kind="stable")] = np.arange(classes)
+    matrix = np.bincount(labels * classes + predicted(probabilities), minlength=classes**2).reshape(classes, classes)
+    actual, guessed = np.nonzero((matrix > 0) | np.eye(classes, dtype=bool))
     return [
-        (names[cell // classes], names[cell % classes], count, count / int(sizes[cell // classes]))
-        for cell, count in zip(cells.tolist(), counts.tolist(), strict=True)
+        (names[i], names[j], int(matrix[i, j]), int(matrix[i, j]) / max(int(sizes[i]), 1), int(place[i]), int(place[j]))
+        for i, j in zip(actual.tolist(), guessed.tolist(), strict=True)
     ]
 
 

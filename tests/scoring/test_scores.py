@@ -9,7 +9,7 @@ import pytest
 
 from stages.core.files import canonical_json
 from stages.scoring.calibration import reliability
-from stages.scoring.scores import confusion, scores, text_report
+from stages.scoring.scores import class_table, confusion, scores
 
 
 def scored(labels: list[int], probabilities: np.ndarray, names: list[str]) -> dict:
@@ -93,14 +93,18 @@ def test_scores_always_have_canonical_json(labels: list[int]) -> None:
     assert canonical_json(scored(labels, np.eye(3)[[1] * len(labels)], ["a", "b", "c"]))
 
 
-def test_text_report_names_the_classes(table) -> None:
-    lines = text_report(table.labels, table.probabilities, table.names).splitlines()
+def test_class_table_names_the_classes(table) -> None:
+    lines = class_table(table.labels, table.probabilities, table.names).splitlines()
     assert lines[3].split() == ["b", "0.5000", "1.0000", "0.6667", "2"]
     assert lines[6].split() == ["accuracy", "0.7500", "8"]
 
 
 def test_confusion_lists_what_occurs_and_the_diagonal() -> None:
-    found = confusion(np.array([0, 0, 0, 0, 2]), np.eye(3)[[0, 0, 0, 1, 0]], ["a", "b", "c"])
+    found = confusion(np.array([0, 2, 2, 2, 2]), np.eye(3)[[2, 2, 2, 2, 0]], ["a", "b", "c"])
     assert found == [
-        ("a", "a", 3, 0.75), ("a", "b", 1, 0.25), ("b", "b", 0, 0.0), ("c", "a", 1, 1.0), ("c", "c", 0, 0.0),
-    ]  # fmt: skip
+        ("a", "a", 0, 0.0, 1, 1),
+        ("a", "c", 1, 1.0, 1, 0),
+        ("b", "b", 0, 0.0, 2, 2),
+        ("c", "a", 1, 0.25, 0, 1),
+        ("c", "c", 3, 0.75, 0, 0),
+    ]
