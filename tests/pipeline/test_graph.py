@@ -1,0 +1,155 @@
+"""dvc.yaml agrees with the code: an undeclared dependency would leave a stale result standing."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.core import yaml12
+from stages.core.params import dvc_keys
+from tests.pipeline.closure import ROOT, closure, dependencies
+
+STAGES = ("download", "preprocess", "tokenize", "finetune", "evaluate")
+COMPUTING = STAGES[1:]
+GRAPH: dict[str, Any] = yaml12.read(ROOT / "dvc.yaml")[0]["stages"]
+
+
+def difference(declared: set[str], found: set[str], where: str) -> str:
+    """Return what to do to dvc.yaml, one line a step; "" when nothing is."""
+    steps = [f"add {name}" for name in sorted(found - declared)]
+    steps += [f"remove {name}" for name in sorted(declared - found)]
+    return "".join(f"\ndvc.yaml, {where}: {step}" for step in steps)
+
+
+def outputs(stage: str) -> list[str]:
+    """Return all that a stage writes: outs, metrics and plots."""
+    entries = [entry for kind in ("outs", "metrics", "plots") for entry in GRAPH[stage].get(kind, [])]
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+
+
+def docstring(stage: str) -> str:
+    return ast.get_docstring(ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))) or ""
+
+
+def test_the_stages() -> None:
+    assert tuple(GRAPH) == STAGES
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_command(stage: str) -> None:
+    assert GRAPH[stage]["cmd"] == f"python -m stages.{stage}"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_params_are_those_the_stage_reads(stage: str) -> None:
+    model = importlib.import_module(f"stages.{stage}").Params
+    wrong = difference(set(GRAPH[stage]["params"]), set(dvc_keys(model)), f"{stage}.params")
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_deps_are_the_import_closure(stage: str) -> None:
+    declared = {dep for dep in GRAPH[stage]["deps"] if dep.startswith("stages/")}
+    wrong = difference(declared, dependencies(f"stages.{stage}"), f"{stage}.deps")
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("stage", COMPUTING)
+def test_what_computes_depends_on_the_versions(stage: str) -> None:
+    assert "requirements.lock" in GRAPH[stage]["deps"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_lists_are_sorted_and_free_of_repeats(stage: str) -> None:
+    for kind in ("deps", "params", "outs"):
+        assert GRAPH[stage][kind] == sorted(set(GRAPH[stage][kind])), kind
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_data_deps_are_what_an_earlier_stage_writes(stage: str) -> None:
+    earlier = {path for name in STAGES[: STAGES.index(stage)] for path in outputs(name)}
+    data = {dep for dep in GRAPH[stage]["deps"] if not dep.startswith("stages/")} - {"requirements.lock", "inputs"}
+    assert data - earlier == set()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_docstring_names_what_is_read_and_written(stage: str) -> None:
+    text = docstring(stage)
+    deps = {dep for dep in GRAPH[stage]["deps"] if not dep.startswith("stages/")} - {"requirements.lock", "inputs"}
+    unnamed = sorted(path for path in deps | set(outputs(stage)) if path not in text)
+    assert not unnamed, f"stages/{stage}.py: the docstring names none of {unnamed}"
+    named = set(re.findall(r"\b(?:data|models|metrics)/[\w/.-]*\w", text))
+    stray = sorted(path for path in named if not any(_within(path, known) for known in deps | set(outputs(stage))))
+    assert not stray, f"stages/{stage}.py: the docstring names {stray}, which dvc.yaml does not"
+
+
+def _within(path: str, known: str) -> bool:
+    return path == known or path.startswith(known + "/")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_docstring_says_how_to_run_it(stage: str) -> None:
+    assert f"python -m stages.{stage}" in docstring(stage)
+
+
+def test_the_package_itself_holds_no_code() -> None:
+    body = ast.parse((ROOT / "stages" / "__init__.py").read_text(encoding="utf-8")).body
+    assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
+
+
+@pytest.mark.parametrize("module", ["download", "preprocess", "tokenize", "finetune", "evaluate", "params", "recipe"])
+def test_imports_without_torch(module: str) -> None:
+    """Params, digests and what needs no model start fast; workers set their environment before torch is there."""
+    program = f"import sys, stages.{module}; print(sorted({{'torch', 'transformers'}} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
+def package(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_closure(tmp_path: Path) -> None:
+    """Functions and packages' __init__ count, names that are no modules and TYPE_CHECKING do not."""
+    root = package(
+        tmp_path,
+        {
+            "own/__init__.py": "",
+            "own/start.py": "import os\nfrom own.room import thing\nif TYPE_CHECKING:\n    from own import types_only\n",
+            "own/types_only.py": "",
+            "own/unused.py": "",
+            "own/room/__init__.py": "from own.room.plug import Plug\n",
+            "own/room/plug.py": "def f():\n    import own.late.deep\n",
+            "own/late/__init__.py": "",
+            "own/late/deep.py": "from . import beside\nfrom .. import single\n",
+            "own/late/beside.py": "",
+            "own/single.py": "from own import start\n",
+        },
+    )
+    assert closure("own.start", root) == {
+        "own/__init__.py",
+        "own/start.py",
+        "own/room/__init__.py",
+        "own/room/plug.py",
+        "own/late/__init__.py",
+        "own/late/deep.py",
+        "own/late/beside.py",
+        "own/single.py",
+    }
+    assert dependencies("own.start", root) == {"own/start.py", "own/room", "own/late", "own/single.py"}
+
+
+def test_difference() -> None:
+    assert difference({"a", "b"}, {"b", "c"}, "x.deps") == "\ndvc.yaml, x.deps: add c\ndvc.yaml, x.deps: remove a"
+    assert difference({"a"}, {"a"}, "x.deps") == ""
