@@ -17,7 +17,7 @@ from stages.core.errors import InputError
 def clean(splits: Splits, leakage: str, conflicts: str, duplicates: str) -> None:
     """Apply each fault's policy to the training rows: leaks first, so that a row that must go votes in no conflict.
 
-    Raises InputError naming the first faulty row where the policy is `error`.
+    Raises InputError naming the first faulty row where the policy is `error`, and when no row is left.
     """
     for split in [s for s in splits.rows if s != "train"]:
         settle_leaks(splits, split, leakage)
@@ -27,6 +27,9 @@ def clean(splits: Splits, leakage: str, conflicts: str, duplicates: str) -> None
     train = splits.rows["train"]
     mask = repeated(train)
     splits.narrow("train", _settled(train, mask, duplicates, "duplicates", "text and label stand above"), "duplicates")
+    if not len(splits.rows["train"]):
+        counts = ", ".join(f"{reason} {count}" for reason, count in splits.dropped["train"].items())
+        raise InputError(f"{train.path}: no row is left for training; dropped: {counts}")
 
 
 def settle_leaks(splits: Splits, split: str, policy: str) -> None:

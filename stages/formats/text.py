@@ -21,7 +21,7 @@ _BLOCK = 1 << 18  # bytes
 def _codec(name: str) -> str:
     """Return `name` if it is a text encoding that can be read piece by piece. Raises ValueError otherwise."""
     try:
-        b"".decode(name)
+        "".encode(name)
         codecs.getincrementaldecoder(name)
     except (LookupError, ValueError):
         raise ValueError(f"unknown text encoding {name!r}{nearest(name, _COMMON)}") from None
