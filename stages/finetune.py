@@ -10,10 +10,11 @@ from __future__ import annotations
 if not __package__:
     import sys
 
-    print("run it as: python -m stages.finetune", file=sys.stderr)
+    print("run me as: python -m stages.finetune", file=sys.stderr)
     sys.exit(2)
 
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -131,13 +132,16 @@ def finetune(
 
 def run_digest(params: Params, tokens: Path, base: Path) -> str:
     """Return the digest of all that determines the run: params, data, model, code, libraries."""
-    code = {p.as_posix(): digests.of_file(p) for p in sorted(Path(__file__).parent.rglob("*.py"))}
+    import stages.inference
+    import stages.training.loop  # noqa: F401  all that computes is imported now, so sys.modules lists it
+
+    code = {n: digests.of_file(Path(str(m.__file__))) for n, m in sys.modules.items() if n.startswith("stages.")}
     return digests.of_value(
         {
             "params": repr(params),
             "tokens": digests.of_folder(tokens),
             "base": digests.of_folder(base),
-            "code": sorted(code.values()),
+            "code": code,
             "environment": {**environment.describe(), "cores": None},
         }
     )
@@ -151,7 +155,7 @@ def _assemble(
     from stages.training.loop import Loop, Settings
     from stages.training.plan import Plan
     from stages.training.schedule import Schedule
-    from stages.training.step import Batches, aligned
+    from stages.training.step import Batches
 
     train, task = params.train, params.task
     streams = Streams(params.seed, params.seed_streams.model_dump())
@@ -161,7 +165,7 @@ def _assemble(
     )
     _check_fit(model, schema, base)
     train.tuning.apply(model, head)
-    model = aligned(model).to(group.device)
+    model = model.to(group.device)
     plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams)
     weights = class_weights(rows, len(schema["labels"]), group) if train.class_weights == "balanced" else None
     batches = Batches(

@@ -38,7 +38,7 @@ class Classification:
             if init == "random":
                 model = Auto.from_config(config)
                 base = {f"{model.base_model_prefix}.{n}" for n, _ in model.base_model.named_parameters()}
-                return model.float(), frozenset(n for n, _ in model.named_parameters() if n not in base)
+                return _aligned(model.float()), frozenset(n for n, _ in model.named_parameters() if n not in base)
             model, info = Auto.from_pretrained(
                 folder, config=config, output_loading_info=True, dtype=torch.float32, local_files_only=True,
                 use_safetensors=True,
@@ -54,7 +54,7 @@ class Classification:
                 f"{folder}: {_told(overrides)}no pretrained weights fit {lost[0]}"
                 f"{f' and {len(lost) - 1} more' if len(lost) > 1 else ''}; set model.init: random to draw them"
             )
-        return model, missing
+        return _aligned(model), missing
 
     def load(self, folder: Path) -> nn.Module:
         """Return the fine-tuned model that was saved in `folder`. Raises InputError when it cannot be read."""
@@ -67,7 +67,7 @@ class Classification:
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"{folder}: the model cannot be read: {_first_line(error)}") from error
-        return model
+        return _aligned(model)
 
     def collate(self, rows: Sequence[np.ndarray[Any, Any]], length: int, pad: int) -> dict[str, Tensor]:
         """Return input_ids and attention_mask, each (B, length) int64, of token rows padded by `pad` at the end."""
@@ -81,7 +81,15 @@ class Classification:
         return {"input_ids": ids, "attention_mask": mask}
 
 
+def _aligned(model: Any) -> Any:
+    """Copy every weight to memory of torch's own alignment: a kernel may choose its path by it, and files are mapped."""
+    for tensor in [*model.parameters(), *model.buffers()]:
+        tensor.data = tensor.data.clone()
+    return model
+
+
 def _config(folder: Path, overrides: Mapping[str, Any]) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     if not (folder / "config.json").is_file():
@@ -94,7 +102,10 @@ def _config(folder: Path, overrides: Mapping[str, Any]) -> Any:
     for name, value in overrides.items():
         if name not in known:
             raise InputError(f"model.overrides.{name}: no field of a {config.model_type} config{nearest(name, known)}")
-        setattr(config, name, value)
+        try:
+            setattr(config, name, value)
+        except StrictDataclassError as error:
+            raise InputError(f"model.overrides.{name}: {error.__cause__ or error}") from error
     return config
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stages.core.errors import InputError
 from stages.interfaces import Objective, TokenRows
@@ -121,10 +121,3 @@ class Batches:
             parameter.grad = None
         if self.embedding is not None:
             self.embedding.clear()
-
-
-def aligned(model: nn.Module) -> nn.Module:
-    """Copy every weight to memory of torch's own alignment: a kernel may choose its path by it, and files are mapped."""
-    for tensor in [*model.parameters(), *model.buffers()]:
-        tensor.data = tensor.data.clone()
-    return model

@@ -1,0 +1,284 @@
+"""The finetune stage as a command, on a tiny BERT: the same bits through anything."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from stages.core.errors import InputError
+from stages.core.files import read_json
+from stages.objectives.plain import Plain
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.clone(tmp_path_factory.mktemp("built") / "clone")
+
+
+@pytest.fixture
+def root(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "clone", symlinks=True))
+
+
+@pytest.fixture(scope="module")
+def done(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which one worker has run through, undisturbed."""
+    root = Path(shutil.copytree(built, tmp_path_factory.mktemp("done") / "clone", symlinks=True))
+    assert tiny.run(root, REPRISE_WORKERS="1") == (0, "")
+    return root
+
+
+def steps_done(root: Path) -> int:
+    file = root / "metrics/finetune/steps.tsv"
+    return len(file.read_text().splitlines()) - 1 if file.is_file() else 0
+
+
+def wait_for_step(root: Path, step: int) -> None:
+    deadline = time.monotonic() + 60
+    while steps_done(root) < step:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_outputs_are_whole_and_nothing_else_is_left(done: Path) -> None:
+    assert sorted(tiny.outputs(done)) == [
+        "metrics/finetune.json",
+        "metrics/finetune/steps.tsv",
+        "metrics/finetune/trace.tsv",
+        "metrics/finetune/validation.tsv",
+        "models/finetuned/config.json",
+        "models/finetuned/model.safetensors",
+        "models/finetuned/tokenizer.json",
+        "models/finetuned/tokenizer_config.json",
+    ]
+    assert sorted(p.name for p in (done / ".reprise").iterdir()) == ["finetune.lock"]
+    assert steps_done(done) == 12
+
+
+def test_it_learns(root: Path) -> None:
+    tiny.set_params(root, epochs="12")
+    tiny.run_here(root)
+    said = read_json(root / "metrics/finetune.json")
+    assert said["steps"] == 72
+    assert said["validation_accuracy"] == 1.0
+    assert said["parameters"] == said["learning_parameters"]
+
+
+def test_the_model_loads_as_any_other_and_names_its_classes(done: Path) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained(done / "models/finetuned")
+    assert model.config.id2label == {0: "a", 1: "b", 2: "c"}
+    assert model.bert.embeddings.dropout.p == 0.1
+    tokenizer = AutoTokenizer.from_pretrained(done / "models/finetuned")
+    assert tokenizer("w0 w1")["input_ids"] == [5, 6]
+    assert tokenizer.model_max_length == 24
+
+
+def test_no_path_of_the_machine_is_in_the_model(done: Path) -> None:
+    for file in (done / "models/finetuned").glob("*.json"):
+        assert str(done) not in file.read_text()
+        assert "models/base" not in file.read_text()
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "4"])
+def test_any_number_of_workers_gives_the_same_bytes(root: Path, workers: str) -> None:
+    five_shards = {"batch_size": "20", "shard_size": "4", "precision": "bfloat16", "epochs": "1"}  # no power of two
+    tiny.set_params(root, **five_shards)
+    tiny.run_here(root)
+    alone = tiny.outputs(root)
+    shutil.rmtree(root / "models/finetuned")
+    assert tiny.run(root, REPRISE_WORKERS=workers) == (0, "")
+    assert tiny.outputs(root) == alone
+
+
+def test_threads_hash_seed_locale_and_place_do_not_matter(done: Path, root: Path) -> None:
+    moved = root.with_name("a place with spaces, ü")
+    root.rename(moved)
+    code, said = tiny.run(
+        moved, REPRISE_WORKERS="2", OMP_NUM_THREADS="2", MKL_NUM_THREADS="8", PYTHONHASHSEED="77", TZ="Asia/Tokyo",
+        LC_ALL="C", HOME=str(moved),
+    )  # fmt: skip
+    assert (code, said) == (0, "")
+    assert tiny.outputs(moved) == tiny.outputs(done)
+
+
+def test_killed_again_and_again_it_comes_out_the_same(done: Path, root: Path) -> None:
+    draw = random.Random(5)
+    for workers in ("2", "1", "2"):
+        process = tiny.start(root, REPRISE_WORKERS=workers)
+        wait_for_step(root, min(steps_done(root) + 1, 11))
+        time.sleep(draw.random() * 0.1)
+        process.kill()
+        process.communicate()
+    code, said = tiny.run(root, REPRISE_WORKERS="2")
+    assert code == 0, said
+    assert tiny.outputs(root) == tiny.outputs(done)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_asked_to_stop_it_saves_and_says_from_where_it_goes_on(
+    done: Path, root: Path, number: signal.Signals, code: int
+) -> None:
+    process = tiny.start(root, REPRISE_WORKERS="2")
+    wait_for_step(root, 2)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == code, said
+    step = steps_done(root)
+    assert f"finetune: stopped after step {step}; the same command goes on from there" in said
+    assert not (root / "models/finetuned").exists()
+    code, said = tiny.run(root)
+    assert (code, said) == (0, f"finetune: goes on from step {step}\n")
+    assert tiny.outputs(root) == tiny.outputs(done)
+
+
+def test_a_dead_worker_ends_the_run_with_its_reason_and_leaves_no_orphan(root: Path) -> None:
+    tiny.set_params(root, epochs="500")
+    process = tiny.start(root, REPRISE_WORKERS="2")
+    wait_for_step(root, 2)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[1]), signal.SIGKILL)
+    began = time.monotonic()
+    said = process.communicate(timeout=60)[1]
+    assert time.monotonic() - began < 10
+    assert process.returncode != 0
+    assert "worker 1 was ended by SIGKILL" in said
+    assert "Traceback" not in said
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_workers_end_with_a_killed_supervisor(root: Path) -> None:
+    tiny.set_params(root, epochs="500")
+    process = tiny.start(root, REPRISE_WORKERS="2")
+    wait_for_step(root, 1)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_second_run_in_the_same_folder_is_refused(root: Path) -> None:
+    tiny.set_params(root, epochs="500")
+    first = tiny.start(root, REPRISE_WORKERS="1")
+    wait_for_step(root, 1)
+    code, said = tiny.run(root)
+    first.terminate()
+    first.communicate(timeout=60)
+    assert code == 2
+    assert said.startswith("finetune: error: finetune is already running in this folder (process ")
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(done: Path, root: Path) -> None:
+    process = tiny.start(root, REPRISE_WORKERS="1")
+    wait_for_step(root, 10)
+    process.kill()
+    process.communicate()
+    newest = sorted((root / ".reprise").glob("*/step-*"))[-1]
+    file = newest / "weights.safetensors"
+    damaged = bytearray(file.read_bytes())
+    damaged[-1] ^= 1
+    file.write_bytes(damaged)
+    code, said = tiny.run(root)
+    assert code == 0
+    assert f"{newest.relative_to(root)}/weights.safetensors: damaged" in said
+    assert "finetune: goes on from step 6" in said
+    assert tiny.outputs(root) == tiny.outputs(done)
+
+
+def test_other_params_do_not_go_on_from_a_checkpoint(root: Path) -> None:
+    process = tiny.start(root, REPRISE_WORKERS="1")
+    wait_for_step(root, 4)
+    process.kill()
+    process.communicate()
+    tiny.set_params(root, seed="2")
+    assert tiny.run(root) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"overrides": "{hiden_act: relu}"}, "model.overrides.hiden_act: no field of a bert config (nearest: 'hidden_act')"),
+        ({"overrides": "{num_hidden_layers: 3}"}, "set model.init: random to draw them"),
+        ({"overrides": "{hidden_size: 32}"}, "model.init: random"),
+        ({"overrides": "{hidden_act: rela}"}, "rela"),
+        ({"tuning": "{name: frozen, layers: 3}"}, "train.tuning.layers: found 3, wanted at most the model's 2 layers"),
+        ({"tuning": "{name: bitfit, only: [querry]}"}, "'querry' is in the name of no bias"),
+        ({"batch_size": "10"}, "params.yaml, line 5: train: batch_size 10 is not a multiple of shard_size 4"),
+        ({"lr": "fast"}, 'train.lr: found "fast"'),
+        ({"best_metric": "f1"}, "train.best_metric"),
+    ],
+)  # fmt: skip
+def test_bad_params_are_refused(root: Path, changes: dict[str, str], message: str) -> None:
+    tiny.set_params(root, **changes)
+    with pytest.raises(InputError, match=re.escape(message)):
+        tiny.run_here(root)
+    assert not (root / "models/finetuned").exists()
+    assert not (root / "metrics").exists()
+
+
+def test_divergence_is_told_at_its_step(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Plain, "loss", lambda _, logits, labels, weights: logits.sum() * 1e38)
+    with pytest.raises(InputError, match=r"step 1: the loss is .*: training diverged; lower train.lr"):
+        tiny.run_here(root)
+
+
+def test_a_refusal_of_the_command_is_one_line_and_code_2(root: Path) -> None:
+    tiny.set_params(root, overrides="{hiden_act: relu}")
+    code, said = tiny.run(root, REPRISE_WORKERS="2")
+    assert code == 2
+    assert said == "finetune: error: model.overrides.hiden_act: no field of a bert config (nearest: 'hidden_act')\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"REPRISE_WORKERS": "3"}, "REPRISE_WORKERS: found '3', wanted a power of two from 1 to 3"),
+        ({"REPRISE_WORKERS": "4"}, "REPRISE_WORKERS: found '4', wanted a power of two from 1 to 3"),
+        ({"REPRISE_WORKERS": "two"}, "REPRISE_WORKERS: found 'two'"),
+    ],
+)
+def test_a_wrong_number_of_workers_is_refused(root: Path, environment: dict[str, str], message: str) -> None:
+    code, said = tiny.run(root, **environment)
+    assert code == 2
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"overrides": "{hidden_act: relu, num_hidden_layers: 1}"},
+        {"overrides": "{hidden_size: 8, num_hidden_layers: 3}", "init": "random", "seed_streams": "{split: null, init: 9, order: 9, dropout: 9}"},
+        {"tuning": "{name: frozen, layers: 1}", "objective": "{name: smoothed, smoothing: 0.2}"},
+        {"tuning": "{name: bitfit}", "class_weights": "balanced", "schedule": "cosine"},
+        {"evaluate_every": "2", "early_stopping": "{patience: 1, min_delta: 10.0}", "best_metric": "macro_f1"},
+    ],
+)  # fmt: skip
+def test_other_ways_to_train_are_as_exact(root: Path, changes: dict[str, str]) -> None:
+    tiny.set_params(root, **changes)
+    tiny.run_here(root)
+    alone = tiny.outputs(root)
+    said = read_json(root / "metrics/finetune.json")
+    assert said["stopped_early"] is ("early_stopping" in changes)
+    assert (said["learning_parameters"] < said["parameters"]) is ("tuning" in changes)
+    assert tiny.run(root, REPRISE_WORKERS="2") == (0, "")
+    assert tiny.outputs(root) == alone
+
+
+def test_run_as_a_script_it_says_how(root: Path) -> None:
+    import subprocess
+    import sys
+
+    process = subprocess.run([sys.executable, "stages/finetune.py"], cwd=root, capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (2, "run me as: python -m stages.finetune\n")
