@@ -31,12 +31,8 @@ from stages.encoding import Encoder, load_encoder
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CLEAN, BASE, TOKENS, METRICS = (
-    Path("data/clean"),
-    Path("models/base"),
-    Path("data/tokens"),
-    Path("metrics/tokenize.json"),
-)
+CLEAN, BASE = Path("data/clean"), Path("models/base")
+TOKENS, METRICS = Path("data/tokens"), Path("metrics/tokenize.json")
 SPLITS = ("train", "validation", "test")
 TABLE = pa.schema(
     [("id", pa.int64()), ("label", pa.int32()), ("length", pa.int32()), ("input_ids", pa.list_(pa.int32()))]

@@ -20,6 +20,7 @@ OFFSET_POSITIONS = frozenset(
         *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
     }
 )
+VOCABULARIES = ("vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 _CHARACTERS = 500_000  # of texts encoded at a time: bounds memory, changes no bits
 
 
@@ -97,6 +98,9 @@ def _load_tokenizer(folder: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     path = folder / "tokenizer.json"
+    older = [name for name in VOCABULARIES if (folder / name).is_file()]
+    if not path.is_file() and not older:  # of a folder without any, transformers makes a tokenizer that knows no word
+        raise InputError(f"{folder}: no tokenizer.json, nor any of {', '.join(VOCABULARIES)}")
     try:
         if path.is_file():
             return Tokenizer.from_file(str(path))
@@ -106,8 +110,7 @@ def _load_tokenizer(folder: Path) -> Tokenizer:
         return Tokenizer.from_str(slow.backend_tokenizer.to_str())
     except Exception as error:  # both libraries raise whatever their parsers do, the first bare Exceptions
         reason = str(error).strip().splitlines()[0] if str(error).strip() else error.__class__.__name__
-        what = f"{path}: not a tokenizer" if path.is_file() else f"{folder}: no tokenizer.json, nor older files for it"
-        raise InputError(f"{what}: {reason}") from None
+        raise InputError(f"{path if path.is_file() else folder / older[0]}: not a tokenizer: {reason}") from None
 
 
 def _named_token(folder: Path, tokenizer: Tokenizer, name: str) -> int | None:

@@ -1,0 +1,151 @@
+"""The encoder of a model folder: the same ids as its tokenizer gives, and misfits told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from stages.core.errors import InputError
+from stages.encoding import encoder, load_encoder
+
+MODEL = Path(__file__).parents[2] / "inputs" / "smoke" / "model"
+VOCABULARY = 290
+Change = Callable[..., Path]
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Change:
+    """Return a function that copies the tiny model folder and changes keys of its JSON files (None removes one)."""
+
+    def change(config: dict[str, Any] | None = None, tokenizer: dict[str, Any] | None = None) -> Path:
+        folder = tmp_path / "model"
+        shutil.copytree(MODEL, folder)
+        for name, keys in (("config.json", config), ("tokenizer_config.json", tokenizer)):
+            value = json.loads((folder / name).read_text()) | (keys or {})
+            (folder / name).write_text(json.dumps({k: v for k, v in value.items() if v is not None}))
+        return folder
+
+    return change
+
+
+@given(texts=st.lists(st.text(max_size=80), max_size=6), length=st.integers(3, 20))
+def test_ids_are_those_of_the_tokenizer_cut_by_itself(texts: list[str], length: int) -> None:
+    tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    tokenizer.enable_truncation(length)
+    wanted = [tokenizer.encode(text).ids for text in texts]
+    assert [ids for ids, _ in load_encoder(MODEL, length)(texts)] == wanted
+
+
+@given(texts=st.lists(st.text(max_size=20), max_size=8), characters=st.integers(1, 40))
+def test_ids_do_not_depend_on_how_many_texts_go_together(texts: list[str], characters: int) -> None:
+    load = load_encoder(MODEL, 16)
+    wanted = [ids for ids, _ in load(texts)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder, "_CHARACTERS", characters)
+        assert [ids for ids, _ in load(texts)] == wanted
+
+
+def test_ids_are_those_of_transformers() -> None:
+    from transformers import AutoTokenizer
+
+    texts = ["The old gull, drifting!", "Zürich 漢字 🙂", "", "word " * 40, "[SEP] [MASK]"]
+    wanted = AutoTokenizer.from_pretrained(MODEL)(texts, truncation=True, max_length=16)["input_ids"]
+    assert [ids for ids, _ in load_encoder(MODEL, 16)(texts)] == wanted
+
+
+def test_a_folder_with_a_word_list_alone_is_read_by_transformers(change: Change) -> None:
+    folder = change()
+    vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in sorted(vocabulary, key=vocabulary.__getitem__)))
+    texts = ["The old gull, drifting!", "word " * 40]
+    assert [i for i, _ in load_encoder(folder, 16)(texts)] == [i for i, _ in load_encoder(MODEL, 16)(texts)]
+
+
+def test_the_tokenizers_own_side_is_cut(change: Change) -> None:
+    folder = change()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(5, direction="left")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    ((ids, whole),) = load_encoder(folder, 4)(["the old gull"])
+    assert ids == [2, *whole.ids[-2:], 3]
+
+
+def test_lengths_are_told_before_cutting() -> None:
+    ((ids, whole),) = load_encoder(MODEL, 5)(["the old gull sails"])
+    assert (len(ids), len(whole)) == (5, 4)
+
+
+def test_the_encoder_knows_its_special_ids() -> None:
+    found = load_encoder(MODEL, 8)
+    assert (found.pad, found.unknown, found.special, found.vocabulary) == (0, 1, 2, VOCABULARY)
+
+
+@pytest.mark.parametrize(
+    ("config", "tokenizer", "length", "message"),
+    [
+        ({"vocab_size": 289}, {}, 8, "tokenizer and model do not belong together: token ids go up to 289, .* 289"),
+        ({}, {}, 65, "tokenize.max_length: found 65, wanted at most the model's 64 positions"),
+        ({"model_type": "roberta"}, {}, 64, "found 64, wanted at most the model's 63 positions"),
+        ({"max_position_embeddings": None, "n_positions": 16}, {}, 17, "found 17, wanted at most the model's 16"),
+        ({}, {}, 2, "tokenize.max_length: found 2, wanted more than the 2 special tokens"),
+        ({"pad_token_id": 3}, {}, 8, "the tokenizer's padding token has id 0, config.json says 3"),
+        ({"pad_token_id": None}, {"pad_token": None}, 8, "neither the tokenizer nor config.json names a padding token"),
+        ({}, {"pad_token": "<pad>"}, 8, "pad_token is '<pad>', which is not in the tokenizer's vocabulary"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_told(
+    change: Change, config: dict[str, Any], tokenizer: dict[str, Any], length: int, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_encoder(change(config, tokenizer), length)
+
+
+@pytest.mark.parametrize(
+    ("config", "length"),
+    [({}, 64), ({"model_type": "roberta"}, 63), ({"max_position_embeddings": None}, 999), ({"vocab_size": 400}, 8)],
+)
+def test_what_just_fits_is_taken(change: Change, config: dict[str, Any], length: int) -> None:
+    assert load_encoder(change(config), length).vocabulary == VOCABULARY
+
+
+def test_the_padding_token_may_be_an_object(change: Change) -> None:
+    assert load_encoder(change({"pad_token_id": None}, {"pad_token": {"content": "[PAD]"}}), 8).pad == 0
+
+
+def test_the_config_names_the_padding_token_when_the_tokenizer_does_not(change: Change) -> None:
+    assert load_encoder(change({"pad_token_id": 4}, {"pad_token": None}), 8).pad == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", None, "no config.json, wanted a model folder with its config and tokenizer"),
+        ("config.json", "{", "config.json: not valid JSON"),
+        ("config.json", "[]", "config.json: found a list, wanted a JSON object"),
+        ("tokenizer.json", "{}", "tokenizer.json: not a tokenizer"),
+        ("tokenizer_config.json", "[]", "tokenizer_config.json: found a list, wanted a JSON object"),
+    ],
+)
+def test_broken_files_are_told(change: Change, name: str, content: str | None, message: str) -> None:
+    folder = change()
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        load_encoder(folder, 8)
+
+
+def test_a_folder_without_any_tokenizer_is_told(change: Change) -> None:
+    folder = change()
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"model: no tokenizer.json, nor any of vocab.txt, vocab.json"):
+        load_encoder(folder, 8)

@@ -1,0 +1,185 @@
+"""The tokenize stage from clean rows to Arrow files, schema and counts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stages.core.errors import InputError
+from stages.core.files import canonical_json, read_json, write_json
+from stages.core.tables import Rows, write_parquet
+from stages.encoding import encoder
+from stages.preprocess import TABLE
+from stages.repro.digests import of_folder
+from stages.tokenize import SPLITS, tokenize
+
+ROOT = Path(__file__).parent.parent
+MODEL = ROOT / "inputs" / "smoke" / "model"
+TEXTS = ["the old gull sails", "rose ♥", "the memo prints near the lift and the clerk calls"]
+Run = Callable[..., dict[str, Any]]
+
+
+def write_clean(folder: Path, texts: Sequence[str]) -> None:
+    """Write data/clean: every split with `texts`, ids from 100, labels 0, 1, 0, …"""
+    folder.mkdir(parents=True, exist_ok=True)
+    ids, labels = np.arange(100, 100 + len(texts)), np.arange(len(texts)) % 2
+    for split in SPLITS:
+        write_parquet(folder / f"{split}.parquet", pa.table([ids, texts, labels.astype(np.int32)], schema=TABLE))
+    write_json(folder / "schema.json", {"task": "classification", "labels": ["a", "b"]})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Return a function that runs the stage in tmp_path on `texts`."""
+
+    def run(texts: Sequence[str] = TEXTS, max_length: int = 8) -> dict[str, Any]:
+        write_clean(tmp_path / "clean", texts)
+        return tokenize(max_length, tmp_path / "clean", MODEL, tmp_path / "tokens", tmp_path / "tokenize.json")
+
+    return run
+
+
+def test_rows_are_cut_and_keep_id_and_label(run: Run, tmp_path: Path) -> None:
+    run()
+    words = {"the": 0, "old": 0, "gull": 0, "sails": 0, "rose": 0, "memo": 0, "prints": 0, "near": 0, "lift": 0}
+    vocabulary = encoder.load_encoder(MODEL, 8).whole.get_vocab()
+    the, old, gull, sails, rose, memo, prints, near, lift = (vocabulary[word] for word in words)
+    table = Rows(tmp_path / "tokens" / "validation.arrow").table
+    assert table.to_pydict() == {
+        "id": [100, 101, 102],
+        "label": [0, 1, 0],
+        "length": [6, 4, 8],
+        "input_ids": [[2, the, old, gull, sails, 3], [2, rose, 1, 3], [2, the, memo, prints, near, the, lift, 3]],
+    }
+
+
+def test_columns_have_the_stated_types(run: Run, tmp_path: Path) -> None:
+    run()
+    types = [(f.name, str(f.type)) for f in Rows(tmp_path / "tokens" / "train.arrow").table.schema]
+    assert types == [("id", "int64"), ("label", "int32"), ("length", "int32"), ("input_ids", "list<item: int32>")]
+
+
+def test_the_schema_says_what_later_stages_need(run: Run, tmp_path: Path) -> None:
+    run()
+    assert read_json(tmp_path / "tokens" / "schema.json") == {
+        "task": "classification",
+        "labels": ["a", "b"],
+        "pad_token_id": 0,
+        "vocab_size": 290,
+        "max_length": 8,
+    }
+
+
+def test_the_metrics_count_tokens_before_and_after_cutting(run: Run, tmp_path: Path) -> None:
+    told = run()
+    assert told["test"] == {
+        "rows": 3,
+        "tokens": 18,
+        "truncated": 1 / 3,
+        "unknown": 1 / 16,
+        "length": {"mean": 22 / 3, "max": 12, "p5": 4, "p25": 4, "p50": 6, "p75": 12, "p95": 12, "p99": 12},
+    }
+    assert (tmp_path / "tokenize.json").read_text() == canonical_json(told)
+
+
+def test_a_text_of_nothing_the_tokenizer_sees_is_its_special_tokens(run: Run, tmp_path: Path) -> None:
+    told = run(["\u200b"])
+    assert Rows(tmp_path / "tokens" / "test.arrow").table["input_ids"].to_pylist() == [[2, 3]]
+    assert told["test"]["unknown"] == 0.0
+
+
+def test_many_rows_come_in_batches_of_one_size(run: Run, tmp_path: Path) -> None:
+    run([f"gull {n % 10}" for n in range(20_001)])
+    rows = Rows(tmp_path / "tokens" / "train.arrow")
+    assert [len(chunk) for chunk in rows.table.column("id").chunks] == [10_000, 10_000, 1]
+    assert rows.lists("input_ids", np.array([20_000, 9_999]))[0].tolist() == [2, *_ids("gull 0"), 3]
+
+
+def _ids(text: str) -> list[int]:
+    return list(encoder.load_encoder(MODEL, 8).whole.encode(text, add_special_tokens=False).ids)
+
+
+def test_bytes_do_not_depend_on_how_many_texts_go_together(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    before = of_folder(tmp_path)
+    monkeypatch.setattr(encoder, "_CHARACTERS", 1)
+    run()
+    assert of_folder(tmp_path) == before
+
+
+def test_a_refusal_leaves_the_outputs_as_they_were(run: Run, tmp_path: Path) -> None:
+    run()
+    before = of_folder(tmp_path)
+    with pytest.raises(InputError, match=r"tokenize.max_length: found 65"):
+        run(max_length=65)
+    assert of_folder(tmp_path) == before
+
+
+def test_a_missing_split_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    write_clean(tmp_path / "clean", TEXTS)
+    (tmp_path / "clean" / "test.parquet").unlink()
+    with pytest.raises(InputError, match=r"test.parquet: no such file"):
+        tokenize(8, tmp_path / "clean", MODEL, tmp_path / "tokens", tmp_path / "tokenize.json")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clean"]
+
+
+def command(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the stage's command in `folder`."""
+    return subprocess.run(
+        [sys.executable, "-m", "stages.tokenize"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a folder that holds what the command reads."""
+    write_clean(tmp_path / "data" / "clean", TEXTS * 500)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "base").symlink_to(MODEL)
+    (tmp_path / "params.yaml").write_text("tokenize:\n  max_length: 8\n")
+    return tmp_path
+
+
+def test_the_command_gives_the_same_bytes_with_one_thread_and_with_many(project: Path) -> None:
+    digests = []
+    for threads in ("false", "true"):
+        done = command(project, TOKENIZERS_PARALLELISM=threads, PYTHONHASHSEED=str(len(threads)))
+        assert done.stdout.splitlines()[0] == "tokenize: train: 1,500 rows, 9,000 tokens, 33.3% of the texts cut"
+        digests.append(of_folder(project / "data" / "tokens") | of_folder(project / "metrics"))
+    assert digests[0] == digests[1]
+
+
+def test_a_length_beyond_the_model_ends_with_code_2_and_one_line(project: Path) -> None:
+    (project / "params.yaml").write_text("tokenize:\n  max_length: 1000\n")
+    done = command(project)
+    message = "tokenize: error: tokenize.max_length: found 1000, wanted at most the model's 64 positions\n"
+    assert (done.returncode, done.stderr, (project / "data" / "tokens").exists()) == (2, message, False)
+
+
+def test_run_as_a_script_it_says_how_to_run_it() -> None:
+    done = subprocess.run([sys.executable, ROOT / "stages" / "tokenize.py"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "run me as: python -m stages.tokenize\n")
+
+
+def test_it_needs_no_torch() -> None:
+    code = (
+        "import sys; from pathlib import Path; from stages.tokenize import load_encoder\n"
+        "list(load_encoder(Path('inputs/smoke/model'), 8)(['a']))\n"
+        "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
