@@ -18,10 +18,10 @@ test: $(VENV)/installed-dev  ## run the tests
 check: lint test  ## run all that CI runs
 
 lint: $(VENV)/installed-dev  ## check style, types and layers
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 schema: $(VENV)/installed  ## write params.schema.json anew from the params models
 	@$(BIN)/python -m stages.params --schema > schema.partial
@@ -42,12 +42,12 @@ clean:  ## remove the venv, caches and scratch; data, models and metrics stay
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
-	@$(BIN)/pip install -qq -r requirements-dev.lock
+	@$(BIN)/pip install -qq --no-compile -r requirements-dev.lock
 	@touch $@
 
 $(VENV)/installed: requirements.lock | $(BIN)/pip
-	@echo "installing requirements.lock into $(VENV): a few minutes"
-	@$(BIN)/pip install -qq -r requirements.lock
+	@echo "installing requirements.lock into $(VENV): two minutes or so"
+	@$(BIN)/pip install -qq --no-compile -r requirements.lock
 	@touch $@
 
 $(BIN)/pip:

@@ -78,7 +78,11 @@ def test_problems_of_all_stages_are_told_at_once_and_once() -> None:
         ("  epochs:", "  epoch:", "  epochs:|train.epoch: unknown key (nearest: 'epochs', 'epsilon')"),
         ("train:\n", "trian:\n", "train:|trian: unknown section (nearest: 'train')"),
         ("  batch_size: 32", "  batch_size: 30", "train:|train: batch_size 30 is not a multiple of shard_size 4"),
-        ("    kind: package", "    kind: pakage", "  source:|data.source.kind: unknown kind 'pakage' (nearest: 'package')"),
+        (
+            "    kind: package",
+            "    kind: pakage",
+            "  source:|data.source.kind: unknown kind 'pakage' (nearest: 'package')",
+        ),
         ("    name: full", "    name: lora", "  tuning:|train.tuning.name: unknown name 'lora' (known: "),
         ("  keep: null", "  keep: {colum: text}", "  keep:|data.keep.colum: unknown key (nearest: 'column')"),
     ],

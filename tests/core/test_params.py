@@ -152,10 +152,22 @@ def test_what_another_stage_reads_is_not_looked_at() -> None:
         ("{train: a.tsv}", "{train: 1}", "params.yaml, line 3: data.files.train: found 1, wanted a valid string"),
         ("source:", "sources:", "params.yaml, line 4: data.sources: unknown key (nearest: 'source')"),
         ("  source", "  keep: {colum: a}\n  source", "params.yaml, line 4: data.keep.column: missing"),
-        ("  source", "  keep: {column: a, patern: b}\n  source", "params.yaml, line 4: data.keep.patern: unknown key (known: 'column')"),
+        (
+            "  source",
+            "  keep: {column: a, patern: b}\n  source",
+            "params.yaml, line 4: data.keep.patern: unknown key (known: 'column')",
+        ),
         ("    layers: 2", "    layer: 2", "params.yaml, line 9: train.tuning.layers: missing"),
-        ("layers: 2", "layers: -2", "params.yaml, line 11: train.tuning.layers: found -2, wanted greater than or equal to 0"),
-        ("name: layers", "name: layer", "params.yaml, line 9: train.tuning.name: unknown name 'layer' (nearest: 'layers')"),
+        (
+            "layers: 2",
+            "layers: -2",
+            "params.yaml, line 11: train.tuning.layers: found -2, wanted greater than or equal to 0",
+        ),
+        (
+            "name: layers",
+            "name: layer",
+            "params.yaml, line 9: train.tuning.name: unknown name 'layer' (nearest: 'layers')",
+        ),
         ("    name: layers\n", "", "params.yaml, line 9: train.tuning: missing its key 'name'"),
         ("shard: 4", "shard: 3", "params.yaml, line 5: train: batch is 8, wanted a multiple of shard (3)"),
         (

@@ -126,7 +126,7 @@ def test_closure(tmp_path: Path) -> None:
         tmp_path,
         {
             "own/__init__.py": "",
-            "own/start.py": "import os\nfrom own.room import thing\nif TYPE_CHECKING:\n    from own import types_only\n",
+            "own/start.py": "import os\nfrom own.room import thing\nif TYPE_CHECKING:\n    import own.types_only\n",
             "own/types_only.py": "",
             "own/unused.py": "",
             "own/room/__init__.py": "from own.room.plug import Plug\n",
