@@ -79,4 +79,4 @@ def _named(table: pa.Table, features: Mapping[str, Any]) -> pa.Table:
             numbers = table.column(column)
             known = pc.if_else(pc.greater_equal(numbers, 0), numbers, pa.scalar(None, numbers.type))
             table = table.set_column(index, column, pa.array(feature.names, pa.string()).take(known))
-    return table.replace_schema_metadata(None)
+    return table

@@ -109,7 +109,7 @@ def _attempt(url: str, path: Path) -> None:
 
 def _opened(url: str, path: Path) -> http.client.HTTPResponse:
     """Return the answer to a request for what `path` lacks of `url`."""
-    headers = {"User-Agent": "reprise", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": "reprise"}
     if start := _size(path):
         headers["Range"] = f"bytes={start}-"
     request = urllib.request.Request(url, headers=headers)

@@ -19,9 +19,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+import stages
 from stages.core.errors import InputError
 from stages.sources.hub import Hub, _sound, _told
 
+ROOT = Path(stages.__file__).parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "f" * 40
 CARD = b"""---
@@ -139,6 +141,7 @@ def answer(files: dict[str, bytes], repo: str, what: str, path: str, body: bytes
 CLIENT = """
 import json, sys, tempfile, time
 from pathlib import Path
+import stages
 from stages.core.errors import InputError
 from stages.sources.hub import Hub
 
@@ -156,13 +159,21 @@ print(json.dumps({"outcomes": outcomes, "torch": "torch" in sys.modules}))
 """
 
 
-def fetch(endpoint: str, home: Path, **asked: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def fetch(endpoint: str, home: Path, /, **asked: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Return {name: message of the error, or {file: bytes}} of fetches in a process of their own, and its stderr."""
     keys = {name: {"revision": COMMIT, **given} for name, given in asked.items()}
     env = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
-    env |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    env |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONPATH": str(ROOT)}
+    decoy = home / "work" / "ann" / "data"  # what stands in the working folder under the dataset's name is not it
+    decoy.mkdir(parents=True, exist_ok=True)
+    (decoy / "train.csv").write_text("text,label\ndecoy,1\n", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", CLIENT], input=json.dumps(keys), env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-c", CLIENT],
+        input=json.dumps(keys),
+        env=env,
+        cwd=home / "work",
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -190,6 +201,7 @@ CONFIG = {**MODEL, "files": {"config.json": "config.json"}}
 BOTH = {**MODEL, "files": {"config.json": "config.json", "model.safetensors": "sub/model.safetensors"}}
 DATA = {"repo": "ann/data", "repo_type": "dataset", "config": "small"}
 TRAIN = {"train.parquet": "train"}
+BOTH_SPLITS = {**DATA, "splits": {**TRAIN, "deep/test.parquet": "test"}}
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +221,7 @@ def outcomes(endpoint: str, home: Path) -> dict[str, Any]:
         revision={**CONFIG, "revision": OTHER},
         repository={**CONFIG, "repo": "ann/nobody"},
         gated={**CONFIG, "repo": "ann/gated"},
-        splits={**DATA, "splits": {"train.parquet": "train", "deep/test.parquet": "test"}},
+        splits=BOTH_SPLITS,
         splits_again={**DATA, "splits": TRAIN},
         plain={"repo": "ann/plain", "repo_type": "dataset", "splits": TRAIN},
         config={**DATA, "config": "smal", "splits": TRAIN},
@@ -287,9 +299,15 @@ def test_parquet_is_the_same_bytes_each_time(outcomes: dict[str, Any]) -> None:
     assert outcomes["splits_again"]["train.parquet"] == outcomes["splits"]["train.parquet"]
 
 
-def test_files_once_fetched_need_no_hub(outcomes: dict[str, Any], home: Path) -> None:
-    again, _ = fetch(CLOSED, home, files=BOTH)
+def test_parquet_carries_no_fingerprint(outcomes: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "table.parquet").write_bytes(outcomes["splits"]["train.parquet"])
+    assert pq.read_metadata(tmp_path / "table.parquet").metadata is None
+
+
+def test_files_once_fetched_need_no_hub_but_splits_ask_it(outcomes: dict[str, Any], home: Path) -> None:
+    again, _ = fetch(CLOSED, home, files=BOTH, splits={**DATA, "splits": TRAIN})
     assert again["files"] == outcomes["files"]
+    assert again["splits"].startswith("ann/data at 0123456: ")
 
 
 def test_hub_out_of_reach_is_told(tmp_path: Path) -> None:
@@ -304,12 +322,17 @@ def test_damaged_files_in_the_hubs_cache_are_fetched_again(
     outcomes: dict[str, Any], home: Path, endpoint: str, tmp_path: Path
 ) -> None:
     shutil.copytree(home, tmp_path / "home", symlinks=True)
-    for name in BOTH["files"].values():
-        blob = (tmp_path / "home/hub/models--ann--model/snapshots" / COMMIT / name).resolve()
-        blob.write_bytes(b"?" + blob.read_bytes()[1:])
-    again, told = fetch(endpoint, tmp_path / "home", files=BOTH)
-    assert again["files"] == outcomes["files"]
-    assert told.count("damaged (its digest is not its name); fetching it again") == 2
+    cached = (
+        "models--ann--model/snapshots/{}/config.json",
+        "models--ann--model/snapshots/{}/sub/model.safetensors",
+        "datasets--ann--data/snapshots/{}/small/train.csv",
+    )
+    for name in cached:
+        blob = (tmp_path / "home/hub" / name.format(COMMIT)).resolve()
+        blob.write_bytes(b"T" + blob.read_bytes()[1:])
+    again, told = fetch(endpoint, tmp_path / "home", files=BOTH, splits=BOTH_SPLITS)
+    assert again == {"files": outcomes["files"], "splits": outcomes["splits"]}
+    assert told.count("damaged (its digest is not its name); fetching it again") == len(cached)
 
 
 def test_error_of_the_library_that_is_none_of_the_disk_is_told() -> None:

@@ -21,9 +21,11 @@ NPM = """#!{python}
 import os, shutil, sys
 arguments = sys.argv[1:]
 assert arguments[0] == "pack" and "--ignore-scripts" in arguments, arguments
+folder = arguments[arguments.index("--pack-destination") + 1]
 if arguments[-1] != "@own/tiny@1.0.0":
     sys.exit("npm error code E404\\nnpm error A complete log of this run can be found in: /x")
-shutil.copy(os.environ["TINY_TGZ"], arguments[arguments.index("--pack-destination") + 1])
+if "TINY_TGZ" in os.environ:
+    shutil.copy(os.environ["TINY_TGZ"], folder)
 """
 
 
@@ -132,6 +134,12 @@ def test_network_gone_is_told(wheel: str, into: Path, monkeypatch: pytest.Monkey
 def test_package_npm_cannot_find_is_told_without_its_log(tarball: str, into: Path) -> None:
     with pytest.raises(InputError, match=r"^tiny@2.0.0: npm could not fetch it:\n  npm error code E404$"):
         Package("npm", "tiny@2.0.0", tarball, {"x": "y"}).fetch(into)
+
+
+def test_registry_that_gives_no_archive_is_told(tarball: str, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TINY_TGZ")
+    with pytest.raises(InputError, match=r"^@own/tiny@1.0.0: npm fetched 0 files, wanted one archive$"):
+        Package("npm", "@own/tiny@1.0.0", tarball, {"x": "y"}).fetch(into)
 
 
 def test_npm_missing_is_told(into: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
+import urllib.error
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +31,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers = ["whole"]
         self.asked: list[str | None] = []
+        self.encodings: list[str | None] = []
         self.released = threading.Event()
 
     @property
@@ -43,6 +46,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         server.asked.append(self.headers["Range"])
+        server.encodings.append(self.headers["Accept-Encoding"])
         answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
         start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").removesuffix("-"))
         self.close_connection = True
@@ -269,6 +273,27 @@ def test_server_out_of_reach_is_told(into: Path) -> None:
 def test_host_that_is_no_name_is_told_at_once(into: Path) -> None:
     with pytest.raises(InputError, match=r"^http://a\.\.b/x: no address that can be asked: "):
         Url({"x": Remote(url="http://a..b/x", sha256=SHA256)}).fetch(into)
+
+
+def test_certificate_that_is_not_trusted_is_told_at_once(
+    into: Path, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    refusal = ssl.SSLCertVerificationError("certificate verify failed")
+    refusal.verify_message = "self-signed certificate"
+
+    class Opener:
+        def open(self, request: object, timeout: float) -> None:
+            raise urllib.error.URLError(refusal)
+
+    monkeypatch.setattr(url_module, "_opener", Opener)
+    with pytest.raises(InputError, match=r"^https://a/x: its certificate is not trusted: self-signed certificate$"):
+        Url({"x": Remote(url="https://a/x", sha256=SHA256)}).fetch(into)
+    assert pauses == []
+
+
+def test_bytes_are_asked_for_as_they_are(server: Server, into: Path) -> None:
+    fetched(server, into, "whole")
+    assert server.encodings == ["identity"]
 
 
 def test_keys_become_fields(decoded: Callable[..., Any]) -> None:
