@@ -71,33 +71,34 @@ class Hub:
                 write_splits(self.repo, self.revision, self.config, self.splits, into, self._file)
 
     def _file(self, path: str) -> Path:
-        """Return a file of the repository in the hub's cache, its bytes checked; a damaged one is fetched again."""
+        """Return a file of the repository in the hub's cache, its bytes checked. Raises InputError if it has none."""
         from huggingface_hub.errors import RemoteEntryNotFoundError
 
-        for again in (False, True):
-            try:
-                found = self._held(path, again)
-            except RemoteEntryNotFoundError:
-                raise InputError(f"no file {path!r}{self._near(path)}") from None
-            if _sound(found):
-                return found
-            if not again:
-                print(f"{found}: damaged (its digest is not its name); fetching it again", file=sys.stderr)
-        raise InputError(f"{path}: what the hub sends has not the digest that it states")
-
-    def _held(self, path: str, again: bool = False) -> Path:
-        from huggingface_hub import hf_hub_download
-
-        return Path(
-            hf_hub_download(self.repo, path, repo_type=self.repo_type, revision=self.revision, force_download=again)
-        )
+        try:
+            return self._checked(path)
+        except RemoteEntryNotFoundError:
+            raise InputError(f"no file {path!r}{self._near(path)}") from None
 
     def _reach(self) -> None:
         """Ask for the dataset's card, which need not be there: the `datasets` library explains refusals less well."""
         from huggingface_hub.errors import RemoteEntryNotFoundError
 
         with suppress(RemoteEntryNotFoundError):
-            self._held("README.md")
+            self._checked("README.md")
+
+    def _checked(self, path: str) -> Path:
+        """Return a file of the repository in the hub's cache; a damaged one is fetched again."""
+        from huggingface_hub import hf_hub_download
+
+        for again in (False, True):
+            found = Path(
+                hf_hub_download(self.repo, path, repo_type=self.repo_type, revision=self.revision, force_download=again)
+            )
+            if _sound(found):
+                return found
+            if not again:
+                print(f"{found}: damaged (its digest is not its name); fetching it again", file=sys.stderr)
+        raise InputError(f"{path}: what the hub sends has not the digest that it states")
 
     def _near(self, path: str) -> str:
         from huggingface_hub import HfApi

@@ -325,6 +325,7 @@ def test_damaged_files_in_the_hubs_cache_are_fetched_again(
     cached = (
         "models--ann--model/snapshots/{}/config.json",
         "models--ann--model/snapshots/{}/sub/model.safetensors",
+        "datasets--ann--data/snapshots/{}/README.md",
         "datasets--ann--data/snapshots/{}/small/train.csv",
     )
     for name in cached:
