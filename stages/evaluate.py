@@ -18,9 +18,10 @@ if not __package__:
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from stages.core.cli import errors_told
@@ -30,8 +31,8 @@ from stages.core.params import Section, load
 from stages.core.tables import Rows, read_batches, write_parquet
 from stages.repro import workers
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Integers = NDArray[np.integer]
+Floats = NDArray[np.floating]
 
 MOST_WORKERS = 64  # shards of the forward pass are dealt out freely, so any power of two is right
 
@@ -55,8 +56,6 @@ def evaluate(options: Evaluate, group: workers.Group, root: Path = Path()) -> No
     """Score the model below `root`; the first worker of `group` writes. Raises InputError for inputs that disagree."""
     from stages.inference import logits, token_rows
     from stages.scoring import softmax
-    from stages.scoring.predictions import WORST_HEADER, prediction_table, worst_errors, worst_rows
-    from stages.scoring.report import report, rounded
     from stages.tasks import TASKS
 
     folder, tokens = root / "models/finetuned", root / "data/tokens"
@@ -71,28 +70,36 @@ def evaluate(options: Evaluate, group: workers.Group, root: Path = Path()) -> No
     task = TASKS[schema["task"]]()
     model = task.load(folder).to(group.device)
     probabilities = softmax(logits(model, rows, task.collate, group, "evaluate"))  # (N, C)
-    if group.rank != 0:
-        return
-    worst = texts(root / "data/clean/test.parquet", ids, worst_errors(rows.labels, probabilities, options.worst))
+    if group.rank == 0:
+        publish(options, ids, rows.labels, probabilities, names, root)
+
+
+def publish(
+    options: Evaluate, ids: Integers, labels: Integers, probabilities: Floats, names: Sequence[str], root: Path
+) -> None:
+    """Write all outputs below `root` and print the report. ids, labels (N,); probabilities (N, C) float32; N >= 1."""
+    from stages.scoring.predictions import WORST_HEADER, prediction_table, worst_errors, worst_rows
+    from stages.scoring.report import report, rounded
+
+    shown = texts(root / "data/clean/test.parquet", ids, worst_errors(labels, probabilities, options.worst))
+    worst = worst_rows(shown, ids, labels, probabilities, names)
     said = report(
-        rows.labels, probabilities, names,
+        labels, probabilities, names,
         bins=options.calibration_bins, resamples=options.bootstrap, seed=options.bootstrap_seed,
     )  # fmt: skip
     targets = root / "metrics/evaluate.json", root / "metrics/evaluate", root / "data/predictions"
-    with outputs(*targets) as (metrics, details, predictions):
+    with outputs(*targets) as (metrics, plots, predictions):
         write_json(metrics, said.scores)
         for name, (header, table) in said.tables.items():
-            write_tsv(details / name, header, table)
+            write_tsv(plots / name, header, table)
         predictions.mkdir()
         (predictions / "report.txt").write_text(said.text, encoding="utf-8", newline="\n")
-        write_parquet(predictions / "test.parquet", prediction_table(ids, rows.labels, probabilities, names))
-        write_tsv(
-            predictions / "worst.tsv", WORST_HEADER, rounded(worst_rows(worst, ids, rows.labels, probabilities, names))
-        )
+        write_parquet(predictions / "test.parquet", prediction_table(ids, labels, probabilities, names))
+        write_tsv(predictions / "worst.tsv", WORST_HEADER, rounded(worst))
     print(said.text, end="")
 
 
-def texts(path: Path, ids: NDArray[np.integer], wanted: Sequence[int]) -> dict[int, str]:
+def texts(path: Path, ids: Integers, wanted: Sequence[int]) -> dict[int, str]:
     """Return {row: text} for the rows `wanted` of a clean split, in that order.
 
     Raises InputError unless the split's ids are `ids`, in the same order.
