@@ -6,6 +6,7 @@ environment, started by the supervisor or by torchrun on one machine or many, it
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -89,10 +90,11 @@ def lock(name: str) -> IO[str]:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        file.seek(0)
+        with file:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
         raise InputError(
-            f"{name} is already running in this folder (process {file.read().strip() or 'unknown'}): "
-            "wait for it, or stop it"
+            f"{name} is already running in this folder (process {holder}): wait for it, or stop it"
         ) from None
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
@@ -101,10 +103,11 @@ def lock(name: str) -> IO[str]:
 
 
 def _supervise(module: str, workers: int) -> None:
-    with lock(module.rsplit(".", 1)[-1]), tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+    with lock(module.rsplit(".", 1)[-1]), contextlib.ExitStack() as stack:
         stopped: list[int] = []
         before = {s: signal.signal(s, lambda number, _: stopped.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
-        logs = [None] + [Path(folder, f"worker-{rank}").open("w+") for rank in range(1, workers)]
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reprise-"))
+        logs = [None] + [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, workers)]
         processes = [_start(module, rank, workers, folder, logs[rank]) for rank in range(workers)]
         try:
             failed = _watch(processes, stopped)
@@ -132,25 +135,25 @@ def _start(module: str, rank: int, workers: int, folder: str, log: IO[str] | Non
 def _watch(processes: list[subprocess.Popen[bytes]], stopped: list[int]) -> int | None:
     """Wait for all; return the rank that failed first, or None. A signal is passed on once, as SIGTERM."""
     passed_on = False
-    while any(p.poll() is None for p in processes):
-        failed = next((r for r, p in enumerate(processes) if p.returncode), None)
-        if failed is not None:
+    deadline: float | None = None
+    failed: int | None = None
+    while None in (codes := [p.poll() for p in processes]):
+        if failed is None and (failed := next((rank for rank, code in enumerate(codes) if code), None)) is not None:
             deadline = time.monotonic() + GRACE
-            while time.monotonic() < deadline and any(p.poll() is None for p in processes):
-                time.sleep(0.02)
+        if deadline is not None and time.monotonic() > deadline:
             return failed
         if stopped and not passed_on:
             passed_on = True
             for process in processes:
                 process.terminate()
         time.sleep(0.02)
-    return next((r for r, p in enumerate(processes) if p.returncode), None)
+    return failed if failed is not None else next((rank for rank, code in enumerate(codes) if code), None)
 
 
 def _report(failed: int, processes: list[subprocess.Popen[bytes]], logs: list[IO[str] | None]) -> None:
     """Say why the run ended, and leave with the code of the worker that failed first."""
     log = logs[failed]
-    if log is not None and not any(p.returncode == processes[failed].returncode for p in processes[:1]):
+    if log is not None and processes[0].returncode != processes[failed].returncode:
         log.seek(0)
         print(log.read(), end="", file=sys.stderr)
     code = processes[failed].returncode
