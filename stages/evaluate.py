@@ -2,7 +2,7 @@
 
     python -m stages.evaluate
 
-Reads models/finetuned, data/tokens (test.arrow, schema.json), data/clean/test.parquet for the texts of the worst
+Reads models/finetuned, data/tokens/ (test.arrow, schema.json), data/clean/test.parquet for the texts of the worst
 errors, and the section `evaluate` of params.yaml. Writes metrics/evaluate.json, metrics/evaluate/ (the plots' data) and
 data/predictions/: the probability of every class for each row, the classification report, which is printed too, and the
 worst errors with their texts, which are kept out of Git because the data may come under a licence of its own.

@@ -28,12 +28,16 @@ def closure(module: str, root: Path = ROOT) -> set[str]:
 
 
 def dependencies(module: str, root: Path = ROOT) -> set[str]:
-    """Return the closure as dvc.yaml lists it: single modules of the package, and its folders.
+    """Return the closure as dvc.yaml lists it: a folder of which all is imported as that folder, else its files.
 
-    The package's own __init__.py is left out: a test keeps it free of code.
+    So an edit to what a stage does not import never makes it run. The package's own __init__.py is left out: a test
+    keeps it free of code.
     """
-    parts = [path.split("/") for path in closure(module, root)]
-    return {"/".join(path[:2]) for path in parts if path[1:] != ["__init__.py"]}
+    found = closure(module, root)
+    folders = {Path(path).parent for path in found if path.count("/") > 1}
+    whole = {f for f in folders if {p.relative_to(root).as_posix() for p in (root / f).glob("*.py")} <= found}
+    listed = {Path(path).parent.as_posix() if Path(path).parent in whole else path for path in found}
+    return listed - {f"{module.split('.')[0]}/__init__.py"}
 
 
 def _file(name: str, root: Path) -> str | None:
