@@ -38,7 +38,7 @@ class Classification:
             if init == "random":
                 model = Auto.from_config(config)
                 base = {f"{model.base_model_prefix}.{n}" for n, _ in model.base_model.named_parameters()}
-                return _aligned(model.float()), frozenset(n for n, _ in model.named_parameters() if n not in base)
+                return _ready(model.float()), frozenset(n for n, _ in model.named_parameters() if n not in base)
             model, info = Auto.from_pretrained(
                 folder, config=config, output_loading_info=True, dtype=torch.float32, local_files_only=True,
                 use_safetensors=True,
@@ -54,7 +54,7 @@ class Classification:
                 f"{folder}: {_told(overrides)}no pretrained weights fit {lost[0]}"
                 f"{f' and {len(lost) - 1} more' if len(lost) > 1 else ''}; set model.init: random to draw them"
             )
-        return _aligned(model), missing
+        return _ready(model), missing
 
     def load(self, folder: Path) -> nn.Module:
         """Return the fine-tuned model that was saved in `folder`. Raises InputError when it cannot be read."""
@@ -67,7 +67,7 @@ class Classification:
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"{folder}: the model cannot be read: {_first_line(error)}") from error
-        return _aligned(model)
+        return _ready(model)
 
     def collate(self, rows: Sequence[np.ndarray[Any, Any]], length: int, pad: int) -> dict[str, Tensor]:
         """Return input_ids and attention_mask, each (B, length) int64, of token rows padded by `pad` at the end."""
@@ -81,11 +81,16 @@ class Classification:
         return {"input_ids": ids, "attention_mask": mask}
 
 
-def _aligned(model: Any) -> Any:
-    """Copy every weight to memory of torch's own alignment: a kernel may choose its path by it, and files are mapped."""
+def _ready(model: Any) -> Any:
+    """Copy every weight to memory of torch's own alignment, and leave out work that no logit needs.
+
+    Files are memory-mapped, and a kernel may choose its path, hence its bits, by the alignment of what it reads.
+    """
+    from stages.tasks.first_token import shorten
+
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.clone()
-    return model
+    return shorten(model)
 
 
 def _config(folder: Path, overrides: Mapping[str, Any]) -> Any:
