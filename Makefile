@@ -28,6 +28,7 @@ schema: $(VENV)/installed  ## write params.schema.json anew from the params mode
 	@mv schema.partial params.schema.json
 
 lock:  ## write both locks anew, with the newest versions pyproject.toml allows
+	@rm -rf .venv-lock
 	@$(NEW_VENV) .venv-lock
 	.venv-lock/bin/pip install -qq .
 	{ grep '^#' requirements.lock; $(PINS); } > lock.partial
@@ -35,7 +36,7 @@ lock:  ## write both locks anew, with the newest versions pyproject.toml allows
 	.venv-lock/bin/pip install -qq --constraint requirements.lock '.[dev]'
 	{ grep '^#' requirements-dev.lock; $(PINS) | grep -vxFf requirements.lock; } > lock.partial
 	mv lock.partial requirements-dev.lock
-	rm -rf .venv-lock
+	rm -rf .venv-lock reprise.egg-info build
 
 clean:  ## remove the venv, caches and scratch; data, models and metrics stay
 	rm -rf $(VENV) .venv-lock .reprise .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dvc_plots
@@ -55,7 +56,7 @@ $(BIN)/pip:
 
 NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
   echo "Python 3.11 or newer is wanted; $(PYTHON) is: $$($(PYTHON) -V 2>&1)" >&2; \
-  echo "name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }; $(PYTHON) -m venv --clear
+  echo "name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }; $(PYTHON) -m venv
 
 # What is installed beside the project, without local versions (+cpu) and what CUDA builds alone bring.
 PINS = .venv-lock/bin/pip freeze --exclude reprise \
