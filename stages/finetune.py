@@ -25,7 +25,7 @@ from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import outputs, read_json, write_json
 from stages.core.params import Elsewhere, Section, choice, load
-from stages.interfaces import Schema, Task, TokenRows
+from stages.interfaces import TokenRows
 from stages.objectives import OBJECTIVES
 from stages.repro import digests, environment, workers
 from stages.repro.streams import Streams
@@ -159,10 +159,10 @@ def _assemble(
 
     train, task = params.train, params.task
     streams = Streams(params.seed, params.seed_streams.model_dump())
-    rows, held_out = (token_rows(tokens / f"{split}.arrow", schema["pad_token_id"]) for split in ("train", "validation"))
-    model, head = task.model(
-        base, schema["labels"], params.model.init, params.model.overrides, streams.key("init")
+    rows, held_out = (
+        token_rows(tokens / f"{split}.arrow", schema["pad_token_id"]) for split in ("train", "validation")
     )
+    model, head = task.model(base, schema["labels"], params.model.init, params.model.overrides, streams.key("init"))
     _check_fit(model, schema, base)
     train.tuning.apply(model, head)
     model = model.to(group.device)

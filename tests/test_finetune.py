@@ -209,7 +209,7 @@ def test_other_params_do_not_go_on_from_a_checkpoint(root: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"overrides": "{hiden_act: relu}"}, "model.overrides.hiden_act: no field of a bert config (nearest: 'hidden_act')"),
+        ({"overrides": "{hiden_act: relu}"}, "hiden_act: no field of a bert config (nearest: 'hidden_act')"),
         ({"overrides": "{num_hidden_layers: 3}"}, "set model.init: random to draw them"),
         ({"overrides": "{hidden_size: 32}"}, "model.init: random"),
         ({"overrides": "{hidden_act: rela}"}, "rela"),
@@ -259,7 +259,10 @@ def test_a_wrong_number_of_workers_is_refused(root: Path, environment: dict[str,
     "changes",
     [
         {"overrides": "{hidden_act: relu, num_hidden_layers: 1}"},
-        {"overrides": "{hidden_size: 8, num_hidden_layers: 3}", "init": "random", "seed_streams": "{split: null, init: 9, order: 9, dropout: 9}"},
+        {
+            "overrides": "{hidden_size: 8, num_hidden_layers: 3}", "init": "random",
+            "seed_streams": "{split: null, init: 9, order: 9, dropout: 9}",
+        },
         {"tuning": "{name: frozen, layers: 1}", "objective": "{name: smoothed, smoothing: 0.2}"},
         {"tuning": "{name: bitfit}", "class_weights": "balanced", "schedule": "cosine"},
         {"evaluate_every": "2", "early_stopping": "{patience: 1, min_delta: 10.0}", "best_metric": "macro_f1"},

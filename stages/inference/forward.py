@@ -52,7 +52,9 @@ def logits(
     training = model.training
     model.eval()
     found = []
-    shown = tqdm(mine, desc=label, unit="shard", disable=None if group.rank == 0 else True, leave=False, file=sys.stderr)
+    shown = tqdm(
+        mine, desc=label, unit="shard", disable=None if group.rank == 0 else True, leave=False, file=sys.stderr
+    )
     with torch.inference_mode():
         for shard in shown:
             inputs = collate(rows.tokens(shard), int(rows.lengths[shard].max()), rows.pad)

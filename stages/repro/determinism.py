@@ -54,7 +54,7 @@ def settle(local_rank: int) -> torch.device:
         torch.set_num_interop_threads(1)
     torch.set_float32_matmul_precision("highest")
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time; our writes are tested
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time; our writes are tested
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     had = {

@@ -49,13 +49,11 @@ class Gloo:
     def swap(self, tensor: torch.Tensor | None, into: torch.Tensor | None, peer: int) -> None:
         """Send `tensor` (CPU, contiguous) to `peer` and receive into `into` from it; None leaves out that direction."""
         with _peers_watched():
-            waits = []
-            if tensor is not None:
-                waits.append(dist.isend(tensor, peer))
-            if into is not None:
-                waits.append(dist.irecv(into, peer))
-            for wait in waits:
-                wait.wait()
+            sent = None if tensor is None else dist.isend(tensor, peer)
+            received = None if into is None else dist.irecv(into, peer)
+            for work in (sent, received):
+                if work is not None:
+                    work.wait()
 
     def gather(self, value: Any) -> list[Any]:
         """Return the `value` (picklable) of every worker, in rank order, on every worker."""

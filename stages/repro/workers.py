@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -70,7 +70,7 @@ def count(most: int) -> int:
     """Return the number of local workers. Raises InputError when REPRISE_WORKERS is no power of two in [1, most]."""
     asked = os.environ.get("REPRISE_WORKERS")
     if asked is None:
-        devices = len([p for p in Path("/dev").glob("nvidia[0-9]*")]) or len(os.sched_getaffinity(0))
+        devices = len(list(Path("/dev").glob("nvidia[0-9]*"))) or len(os.sched_getaffinity(0))
         return 1 << (max(1, min(devices, most)).bit_length() - 1)
     if not asked.isdecimal() or int(asked) < 1 or int(asked) & (int(asked) - 1) or int(asked) > most:
         raise InputError(
@@ -105,7 +105,9 @@ def lock(name: str) -> IO[str]:
 def _supervise(module: str, workers: int) -> None:
     with lock(module.rsplit(".", 1)[-1]), contextlib.ExitStack() as stack:
         stopped: list[int] = []
-        before = {s: signal.signal(s, lambda number, _: stopped.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+        before = {
+            s: signal.signal(s, lambda number, _: stopped.append(number)) for s in (signal.SIGINT, signal.SIGTERM)
+        }
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reprise-"))
         logs = [None] + [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, workers)]
         processes = [_start(module, rank, workers, folder, logs[rank]) for rank in range(workers)]
@@ -150,7 +152,7 @@ def _watch(processes: list[subprocess.Popen[bytes]], stopped: list[int]) -> int 
     return failed if failed is not None else next((rank for rank, code in enumerate(codes) if code), None)
 
 
-def _report(failed: int, processes: list[subprocess.Popen[bytes]], logs: list[IO[str] | None]) -> None:
+def _report(failed: int, processes: list[subprocess.Popen[bytes]], logs: Sequence[IO[str] | None]) -> None:
     """Say why the run ended, and leave with the code of the worker that failed first."""
     log = logs[failed]
     if log is not None and processes[0].returncode != processes[failed].returncode:

@@ -36,7 +36,7 @@ class Classification:
         torch.manual_seed(key)
         try:
             if init == "random":
-                model = Auto.from_config(config)
+                model = Auto.from_config(config)  # type: ignore[no-untyped-call]
                 base = {f"{model.base_model_prefix}.{n}" for n, _ in model.base_model.named_parameters()}
                 return _ready(model.float()), frozenset(n for n, _ in model.named_parameters() if n not in base)
             model, info = Auto.from_pretrained(
@@ -67,7 +67,8 @@ class Classification:
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"{folder}: the model cannot be read: {_first_line(error)}") from error
-        return _ready(model)
+        ready: nn.Module = _ready(model)
+        return ready
 
     def collate(self, rows: Sequence[np.ndarray[Any, Any]], length: int, pad: int) -> dict[str, Tensor]:
         """Return input_ids and attention_mask, each (B, length) int64, of token rows padded by `pad` at the end."""

@@ -52,7 +52,7 @@ def _first_token(layer: Any, hidden: Tensor, attention_mask: Tensor | None = Non
     def heads(x: Tensor) -> Tensor:  # (B, N, H) -> (B, heads, N, H / heads)
         return x.view(*x.shape[:2], -1, inner.attention_head_size).transpose(1, 2)
 
-    attend = ALL_ATTENTION_FUNCTIONS.get_interface(inner.config._attn_implementation, None)
+    attend = ALL_ATTENTION_FUNCTIONS[inner.config._attn_implementation]
     mixed, _weights = attend(
         inner, heads(inner.query(first)), heads(inner.key(hidden)), heads(inner.value(hidden)),
         None if attention_mask is None else attention_mask[:, :, :1],

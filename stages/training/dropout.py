@@ -43,7 +43,8 @@ class Masks:
         scale = torch.full((), 1 / (1 - rate)).expand(like.shape)
         # One pass over memory: `scale` where the bits are above the limit, 0 elsewhere.
         mask = torch.ops.aten.threshold_backward(scale, bits.float(), dropped)
-        return mask.to(device=like.device, dtype=like.dtype)
+        scaled: Tensor = mask.to(device=like.device, dtype=like.dtype)
+        return scaled
 
 
 class StreamDropout(nn.Module):

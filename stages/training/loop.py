@@ -202,7 +202,7 @@ class Loop:
                 print(f"finetune: warning: {self.scratch / torn[0]}.tsv: damaged; step {found.step} is not used",
                       file=sys.stderr)  # fmt: skip
             elif best and best not in {b.step for b in checkpoint.latest(self.scratch / "best")}:
-                print(f"finetune: warning: the best weights, of step {best}, are damaged; step {found.step} is not used",
+                print(f"finetune: warning: the best weights (step {best}) are damaged; step {found.step} is not used",
                       file=sys.stderr)  # fmt: skip
             else:
                 return found
@@ -215,7 +215,9 @@ class Loop:
         if self.group.rank != 0:
             return
         best: dict[str, Tensor] = next(
-            dict(b.tensors["weights"]) for b in checkpoint.latest(self.scratch / "best") if b.step == self.state.best_step
+            dict(b.tensors["weights"])
+            for b in checkpoint.latest(self.scratch / "best")
+            if b.step == self.state.best_step
         )
         with torch.no_grad():
             for name, parameter in self.learning.items():

@@ -21,7 +21,7 @@ def gradient_digest(gradients: Iterable[Tensor]) -> str:
     """
     digest = xxhash.xxh3_128()
     for gradient in gradients:
-        digest.update(memoryview(gradient.detach().contiguous().cpu().numpy()).cast("B"))
+        digest.update(gradient.detach().contiguous().cpu().numpy().data.cast("B"))
     return digest.hexdigest()
 
 

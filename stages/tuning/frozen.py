@@ -1,4 +1,4 @@
-"""Frozen lower layers: the embeddings and the lowest n layers keep their weights (Lee et al. 2019, arXiv:1911.03090)."""
+"""Frozen lower layers: embeddings and the lowest n layers keep their weights (Lee et al. 2019, arXiv:1911.03090)."""
 
 from __future__ import annotations
 

@@ -82,7 +82,9 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Clone:
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith("metrics/"):
             (clone.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, clone.root / name)
-    clone.run("git init -q -b main . && git config --global user.name Test && git config --global user.email t@example.org")
+    clone.run(
+        "git init -q -b main . && git config --global user.name Test && git config --global user.email t@example.org"
+    )
     _venv(clone.root / ".venv")
     clone.run("python -m stages.recipe smoke")
     clone.commit("smoke")

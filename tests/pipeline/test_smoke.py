@@ -1,4 +1,4 @@
-"""The whole pipeline through the real `dvc`, on the recipe `smoke`: what runs, what does not, and that it comes out the same."""
+"""The whole pipeline through the real `dvc`, on the recipe `smoke`: what runs, and that it comes out the same."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def test_it_learns_the_toy_language(reproduced: Clone) -> None:
 
 def test_data_and_models_are_dvcs_and_metrics_are_gits(reproduced: Clone) -> None:
     tracked = reproduced.run("git ls-files data models metrics").split()
-    assert {name for name in tracked if name.startswith(("data/", "models/"))} <= {"data/.gitignore", "models/.gitignore"}
+    assert {name for name in tracked if name.startswith(("data/", "models/"))} <= {
+        "data/.gitignore",
+        "models/.gitignore",
+    }
     assert {"metrics/data.json", "metrics/evaluate.json", "metrics/finetune/trace.tsv"} <= set(tracked)
 
 

@@ -63,7 +63,7 @@ def test_a_model_is_a_generator_applied_to_parameters(base: Path) -> None:
     [
         ({"num_hidden_layers": 5}, "no pretrained weights fit bert.encoder.layer.2.*; set model.init: random"),
         ({"hidden_size": 32}, "set model.init: random|model cannot be built"),
-        ({"hidden_layers": 1}, r"model.overrides.hidden_layers: no field of a bert config \(nearest: 'num_hidden_layers'"),
+        ({"hidden_layers": 1}, r"overrides.hidden_layers: no field of a bert config \(nearest: 'num_hidden_layers'"),
         ({"hidden_size": "many"}, "model.overrides.hidden_size: Field 'hidden_size' expected int, got str"),
         ({"num_attention_heads": 3}, "with model.overrides num_attention_heads=3: the model cannot be built"),
     ],
