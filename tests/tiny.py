@@ -68,7 +68,10 @@ PARAMS = """\
 seed: 1
 seed_streams: {split: null, init: null, order: null, dropout: null}
 task: {name: classification}
-model: {init: pretrained, overrides: {}, source: null}
+model:
+  init: pretrained
+  overrides: {}
+  source: null
 train:
   epochs: 2
   batch_size: 12

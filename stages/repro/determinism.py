@@ -1,4 +1,4 @@
-"""The environment is asserted, not hoped for (DESIGN §4.5).
+"""The environment is asserted, not hoped for.
 
 Settings that libraries read when they are loaded are put in the environment of each worker before Python starts
 (`ENVIRONMENT`); the rest is set after torch is imported, and all is checked.

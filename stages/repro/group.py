@@ -1,4 +1,4 @@
-"""The group of workers: point-to-point messages over gloo, and nothing that sums (DESIGN §4.3)."""
+"""The group of workers: point-to-point messages over gloo, and nothing that sums."""
 
 from __future__ import annotations
 

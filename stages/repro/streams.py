@@ -1,4 +1,4 @@
-"""One seed, named streams: every source of randomness is its own function of the seed (DESIGN §4.1, §4.2).
+"""One seed, named streams: every source of randomness is its own function of the seed.
 
 A stream's draw number (i, j, …) is derived by hashing, so there is no generator state to save, and more draws in one
 stream never shift another.

@@ -1,4 +1,4 @@
-"""Workers are processes (DESIGN §4.4): one command starts them, watches them and ends with them.
+"""Workers are processes: one command starts them, watches them and ends with them.
 
 Run plainly, `run` is the supervisor: it starts workers of the same module and waits. In a process that has RANK in its
 environment, started by the supervisor or by torchrun on one machine or many, it joins the group and does the work.

@@ -1,6 +1,6 @@
 """Files and datasets of a Hugging Face hub, pinned by commit. No remote code, no pickles.
 
-The hub is huggingface.co or what HF_ENDPOINT names; its own cache and login (HF_HOME, `hf auth login`) are used.
+The hub is the public one or what HF_ENDPOINT names; its own cache and login (HF_HOME, `hf auth login`) are used.
 """
 
 from __future__ import annotations

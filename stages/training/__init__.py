@@ -1,1 +1,1 @@
-"""The loop and its parts: plan, shards, reduction, optimiser, schedule, checkpoint, trace (DESIGN §4)."""
+"""The loop and its parts: plan, shards, reduction, optimiser, schedule, checkpoint, trace."""

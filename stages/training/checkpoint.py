@@ -1,4 +1,4 @@
-"""Checkpoints for exact resume: whole or not there, checked when read (DESIGN §4.6).
+"""Checkpoints for exact resume: whole or not there, checked when read.
 
 A checkpoint is a folder `step-N` with safetensors files, state.json and, written last, manifest.json with the SHA-256
 of each. It is written under another name, synced, and renamed. The two newest are kept.

@@ -1,4 +1,4 @@
-"""The training loop: steps, evaluations, checkpoints; what it returns is a function of its inputs alone (DESIGN §4)."""
+"""The training loop: steps, evaluations, checkpoints; what it returns is a function of its inputs alone."""
 
 from __future__ import annotations
 

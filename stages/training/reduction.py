@@ -1,4 +1,4 @@
-"""Gradients summed in one fixed binary tree, whoever computes its parts (DESIGN §4.3).
+"""Gradients summed in one fixed binary tree, whoever computes its parts.
 
 The tree over K shards halves the range [0, K) again and again, the left half taking the odd one out, so K need be no
 power of two. With W workers (a power of two) each owns one of the W ranges at depth log2 W, which may be empty when a
