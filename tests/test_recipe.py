@@ -131,7 +131,7 @@ def test_floats_stay_as_they_are_written(copy: Path) -> None:
 
 
 def test_an_equal_value_keeps_its_spelling(copy: Path) -> None:
-    (copy / "params.yaml").write_text(DEFAULT.replace("lr: 1e-4 ", "lr: 0.0001"), encoding="utf-8")
+    (copy / "params.yaml").write_text(DEFAULT.replace("lr: 2e-4 ", "lr: 0.0002"), encoding="utf-8")
     assert apply(copy, "r8") == ""
 
 
