@@ -77,7 +77,7 @@ def test_problems_of_all_stages_are_told_at_once_and_once() -> None:
         ("  lr: 2e-4", "  lr: 1.5", "  lr:|train.lr: found 1.5, wanted less than 1"),
         ("  epochs:", "  epoch:", "  epochs:|train.epoch: unknown key (nearest: 'epochs', 'epsilon')"),
         ("train:\n", "trian:\n", "train:|trian: unknown section (nearest: 'train')"),
-        ("  batch_size: 32", "  batch_size: 30", "train:|train: batch_size 30 is not a multiple of shard_size 16"),
+        ("  batch_size: 16", "  batch_size: 12", "train:|train: batch_size 12 is not a multiple of shard_size 8"),
         (
             "    kind: package",
             "    kind: pakage",

@@ -41,7 +41,7 @@ class Classification:
                 return _ready(model.float()), frozenset(n for n, _ in model.named_parameters() if n not in base)
             model, info = Auto.from_pretrained(
                 folder, config=config, output_loading_info=True, dtype=torch.float32, local_files_only=True,
-                use_safetensors=True,
+                use_safetensors=True, ignore_mismatched_sizes=True,
             )  # fmt: skip
         except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
             raise InputError(f"{folder}: {_told(overrides)}the model cannot be built: {_first_line(error)}") from error

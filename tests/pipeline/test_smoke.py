@@ -88,7 +88,7 @@ def test_a_users_edit_of_inputs_is_seen(clone: Clone) -> None:
 
 def test_killed_in_the_midst_the_same_command_comes_out_the_same(clone: Clone) -> None:
     before = outputs(clone)
-    process = clone.start("dvc repro -f -s finetune")
+    process = clone.start("exec dvc repro -f -s finetune")  # so that the killed process is ours to reap
     steps = clone.root / "metrics/finetune/steps.tsv"
     old = steps.stat().st_mtime_ns
     deadline = time.monotonic() + 120
