@@ -1,8 +1,8 @@
 """finetune: the base model learns the task, exactly.
 
 Reads data/tokens/ (but for the test rows) and models/base/; writes models/finetuned/, metrics/finetune.json and the
-curves in metrics/finetune/ (live, as it goes). Run: python -m stages.finetune. Started again after an interruption it goes on
-from the last checkpoint, with any number of workers (REPRISE_WORKERS), and the result is the same.
+curves in metrics/finetune/ (live, as it goes). Run: python -m stages.finetune. Started again after an interruption it
+goes on from the last checkpoint, with any number of workers (REPRISE_WORKERS), and the result is the same.
 """
 
 from __future__ import annotations
