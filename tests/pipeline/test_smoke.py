@@ -97,7 +97,8 @@ def test_killed_in_the_midst_the_same_command_comes_out_the_same(clone: Clone) -
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    clone.run("dvc repro")
+    assert stages_run(clone.run("dvc repro -f -s finetune")) == ["finetune"]
+    assert stages_run(clone.run("dvc repro")) == []
     clone.run("git diff --exit-code dvc.lock")
     assert outputs(clone) == before
     assert [p.name for p in (clone.root / ".reprise").iterdir() if p.is_dir()] == []
