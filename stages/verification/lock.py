@@ -1,0 +1,67 @@
+"""dvc.lock as it is compared: what each stage read, under which params, and what it wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stages.core import yaml12
+from stages.core.errors import InputError
+
+STAGES = ("download", "preprocess", "tokenize", "finetune", "evaluate")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage's entry."""
+
+    deps: dict[str, str]  # path -> MD5; that of a folder ends in .dir
+    params: dict[str, str]  # dotted key down to each leaf -> its value as JSON
+    outs: dict[str, str]  # path -> MD5
+
+
+Lock = dict[str, Stage]
+
+
+def parse(text: str, name: str) -> Lock:
+    """Return the stages of a dvc.lock. Raises InputError that names the file when it is none or lacks a stage."""
+    tree, _ = yaml12.parse(text, name)
+    stages = tree.get("stages") if isinstance(tree, dict) else None
+    if not isinstance(stages, dict):
+        raise InputError(f"{name}: found no stages, wanted what `dvc repro` writes")
+    missing = [stage for stage in STAGES if not isinstance(stages.get(stage), dict)]
+    if missing:
+        raise InputError(f"{name}: no entry of {', '.join(missing)}: run dvc repro and commit dvc.lock")
+    return {stage: _stage(stages[stage], f"{name}: {stage}") for stage in STAGES}
+
+
+def outputs(lock: Lock) -> dict[str, str]:
+    """Return {path: MD5} of all outputs of all stages."""
+    return {path: md5 for stage in lock.values() for path, md5 in stage.outs.items()}
+
+
+def params(lock: Lock) -> dict[str, str]:
+    """Return {dotted key: value as JSON} of all params of all stages."""
+    return {key: value for stage in lock.values() for key, value in stage.params.items()}
+
+
+def _stage(entry: Mapping[str, Any], where: str) -> Stage:
+    try:
+        own = entry.get("params", {}).get("params.yaml", {})
+        return Stage(
+            deps={e["path"]: e["md5"] for e in entry.get("deps", [])},
+            params=dict(leaf for key, value in own.items() for leaf in _leaves(key, value)),
+            outs={e["path"]: e["md5"] for e in entry.get("outs", [])},
+        )
+    except (KeyError, TypeError, AttributeError):
+        raise InputError(f"{where}: not as `dvc repro` writes it (lock schema 2.0, MD5 digests)") from None
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for inner, deeper in value.items():
+            yield from _leaves(f"{key}.{inner}", deeper)
+    else:
+        yield key, json.dumps(value, sort_keys=True, ensure_ascii=False)
