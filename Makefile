@@ -26,9 +26,11 @@ lint: $(VENV)/installed-dev  ## check style, types and layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-schema: $(VENV)/installed  ## write params.schema.json anew from the params models
+schema: $(VENV)/installed  ## write params.schema.json and certificate.schema.json anew from their models
 	@$(BIN)/python -m stages.params --schema > schema.partial
 	@mv schema.partial params.schema.json
+	@$(BIN)/python -m stages.verify --schema > schema.partial
+	@mv schema.partial certificate.schema.json
 
 lock:  ## write both locks anew, with the newest versions pyproject.toml allows
 	@rm -rf .venv-lock

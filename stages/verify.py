@@ -31,7 +31,7 @@ from pathlib import Path
 
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
-from stages.core.files import outputs, write_json
+from stages.core.files import canonical_json, outputs, write_json
 from stages.repro import workers
 from stages.repro.digests import of_file, of_value
 from stages.verification import certificate, certifying, derivation, environments, git, page
@@ -124,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--require", choices=GRADES[:3], default="BITWISE", help="the grade for exit code 0 (BITWISE)")
     parser.add_argument("--allow-dirty", action="store_true", help="grade the working tree, not the commit")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the certificate ({OUT})")
+    parser.add_argument("--schema", action="store_true", help="print the certificate's JSON schema")
     parser.set_defaults(file=None)
     commands = parser.add_subparsers(metavar="check FILE")
     checking = commands.add_parser("check", help="check a certificate, offline")
@@ -136,6 +137,9 @@ def main() -> None:
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with errors_told("verify"):
+        if arguments.schema:
+            print(canonical_json(certificate.Certificate.model_json_schema()), end="")
+            return
         if arguments.file is not None:
             said = certifying.check(arguments.file)
             print("\n".join(said) if said else f"{arguments.file}: holds")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.repro.digests import of_folder
 from stages.verification import inputs, lock, numbers
@@ -44,7 +45,13 @@ def compare(reference: Reference, derived: Lock, clone: Path, had: Mapping[str, 
     for name, (path, measure) in measured.items():
         if not (reference.folder / path).is_file():
             missing.append(f"{name}: the reference's {path} is not in this repository's cache")
-        elif (value := measure(reference.folder / path, clone / path)) is not None:
+            continue
+        try:
+            value = measure(reference.folder / path, clone / path)
+        except InputError as error:
+            missing.append(f"{name}: {error}")
+            continue
+        if value is not None:
             found[name] = value
     return Evidence(
         compared=_counts(reference), differing=differing, first_stage=first, detail=detail, inputs=known,

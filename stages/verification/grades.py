@@ -46,6 +46,8 @@ def grade(evidence: Evidence, tolerances: Tolerances) -> tuple[Grade, str]:
         return "DIFFERENT", f"other inputs than those of the reference: {names}"
     if evidence.first_stage in ("download", "preprocess", "tokenize"):
         return "DIFFERENT", f"{evidence.first_stage} wrote other data, which no rounding explains"
+    if evidence.axis == "model architecture":
+        return "DIFFERENT", "another model"
     far = distances(evidence, tolerances)
     if far == []:
         return "NUMERIC", "weights, probabilities and scores within the tolerances, every prediction the same"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,43 +12,41 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
 from stages.core.files import read_json
+from stages.verification import divergence, states
 from stages.verification.records import FirstStep, Predictions, Score, Weights
+
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def first_step(reference: Path, derived: Path) -> FirstStep | None:
     """Return where two traces (metrics/finetune/trace.tsv) part; None when they hold the same lines."""
-    sides = [
-        list(csv.DictReader(p.read_text(encoding="utf-8").splitlines(), delimiter="\t")) for p in (reference, derived)
-    ]
-    for number, (old, new) in enumerate(itertools.zip_longest(*sides, fillvalue={"step": "no such step"}), start=1):
-        for column in ("step", "loss", "grad_norm", "gradient", "chain"):
-            if old.get(column) != new.get(column):
-                return FirstStep(
-                    step=number, column=column, reference=str(old.get(column)), derived=str(new.get(column))
-                )
-    return None
+    parting = divergence.compare_traces(*map(divergence.read_trace, (reference, derived)))
+    if parting is None:
+        return None
+    column = next(iter(parting.columns), "step")
+    sides = ["no such step" if cells is None else cells[column] for cells in (parting.a, parting.b)]
+    return FirstStep(step=parting.step, column=column, reference=sides[0], derived=sides[1])
 
 
 def weights(reference: Path, derived: Path) -> Weights | None:
-    """Compare two safetensors files; None when they hold the same bytes, or tensors of other names and shapes."""
+    """Compare two safetensors files; None when their tensors have other names, shapes or types."""
     old, new = load_file(reference), load_file(derived)
     if {n: (t.shape, t.dtype) for n, t in old.items()} != {n: (t.shape, t.dtype) for n, t in new.items()}:
         return None
-    apart = [name for name in sorted(old) if old[name].tobytes() != new[name].tobytes()]
-    if not apart:
-        return None
-    gaps = {n: float(np.max(np.abs(old[n].astype(np.float64) - new[n].astype(np.float64)))) for n in apart}
-    furthest = max(apart, key=lambda name: gaps[name])
+    apart = [n for n in sorted(old, key=states.model_order) if old[n].tobytes() != new[n].tobytes()]
+    gaps = {n: _largest(old[n], new[n]) for n in apart}
+    ulp = max((int(states.ulps(old[n], new[n]).max()) for n in apart), default=0)
+    furthest = max(apart, key=lambda name: gaps[name], default=None)
     return Weights(
-        tensors=len(old), equal=len(old) - len(apart), largest=gaps[furthest], tensor=furthest, first_tensor=apart[0],
-        ulp=max(int(np.max(np.abs(_line(old[n]) - _line(new[n])))) for n in apart),
+        tensors=len(old), equal=len(old) - len(apart), largest=max(gaps.values(), default=0.0), tensor=furthest,
+        first_tensor=next(iter(apart), None), ulp=ulp,
     )  # fmt: skip
 
 
-def _line(values: Any) -> Any:
-    """Return float32 numbers as int64 on a line on which neighbours are 1 apart, -0 and +0 in one place."""
-    bits = values.astype(np.float32).view(np.int32).astype(np.int64)
-    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+def _largest(old: Any, new: Any) -> float:
+    """Return the largest absolute difference; that of a number to what is none counts as the largest float32."""
+    gaps = np.abs(old.astype(np.float64) - new.astype(np.float64))
+    return float(np.nan_to_num(gaps, nan=LARGEST, posinf=LARGEST).max())
 
 
 def predictions(reference: Path, derived: Path) -> Predictions | None:

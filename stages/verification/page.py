@@ -58,7 +58,7 @@ def findings(evidence: Any) -> list[tuple[str, str]]:
         found.append(("further inputs", f"{len(evidence.inputs) - 12} more, in reproduction.json"))
     if (step := evidence.step) is not None:
         found.append((f"trace, first at step {step.step}", f"{step.column} {step.derived}, not {step.reference}"))
-    if (w := evidence.weights) is not None:
+    if (w := evidence.weights) is not None and w.tensor is not None:
         found.append(
             (
                 "weights",

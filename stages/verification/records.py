@@ -38,8 +38,8 @@ class Weights(Section):
     tensors: int
     equal: int  # tensors of the same bytes
     largest: float  # absolute difference
-    tensor: str  # the one that holds it
-    first_tensor: str  # the first that differs, in the order of the file
+    tensor: str | None  # the one that holds it
+    first_tensor: str | None  # the first that differs, in the order of the file
     ulp: int  # largest difference in units in the last place
 
 
