@@ -42,7 +42,7 @@ def steps_done(root: Path) -> int:
 
 
 def wait_for_step(root: Path, step: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while steps_done(root) < step:
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -170,22 +170,33 @@ def test_workers_end_with_a_killed_supervisor(root: Path) -> None:
 
 
 def test_a_second_run_in_the_same_folder_is_refused(root: Path) -> None:
-    tiny.set_params(root, epochs="500")
     first = tiny.start(root, REPRISE_WORKERS="1")
-    wait_for_step(root, 1)
+    lock = root / ".reprise/finetune.lock"
+    deadline = time.monotonic() + 60
+    while not lock.is_file() or not lock.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
     code, said = tiny.run(root)
-    first.terminate()
-    first.communicate(timeout=60)
+    first.kill()
+    first.communicate()
     assert code == 2
-    assert said.startswith("finetune: error: finetune is already running in this folder (process ")
+    assert said.startswith(f"finetune: error: finetune is already running in this folder (process {first.pid})")
 
 
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(done: Path, root: Path) -> None:
+@pytest.fixture(scope="module")
+def killed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which one worker was killed when it had saved two checkpoints or more."""
+    root = Path(shutil.copytree(built, tmp_path_factory.mktemp("killed") / "clone", symlinks=True))
     process = tiny.start(root, REPRISE_WORKERS="1")
-    wait_for_step(root, 10)
+    wait_for_step(root, 7)
     process.kill()
     process.communicate()
-    newest = sorted((root / ".reprise").glob("*/step-*"))[-1]
+    return root
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(done: Path, killed: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(killed, tmp_path / "clone", symlinks=True))
+    *_, before, newest = sorted((root / ".reprise").glob("*/step-*"))
     file = newest / "weights.safetensors"
     damaged = bytearray(file.read_bytes())
     damaged[-1] ^= 1
@@ -193,15 +204,12 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(done: Path, ro
     code, said = tiny.run(root)
     assert code == 0
     assert f"{newest.relative_to(root)}/weights.safetensors: damaged" in said
-    assert "finetune: goes on from step 6" in said
+    assert f"finetune: goes on from step {int(before.name.removeprefix('step-'))}\n" in said
     assert tiny.outputs(root) == tiny.outputs(done)
 
 
-def test_other_params_do_not_go_on_from_a_checkpoint(root: Path) -> None:
-    process = tiny.start(root, REPRISE_WORKERS="1")
-    wait_for_step(root, 4)
-    process.kill()
-    process.communicate()
+def test_other_params_do_not_go_on_from_a_checkpoint(killed: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(killed, tmp_path / "clone", symlinks=True))
     tiny.set_params(root, seed="2")
     assert tiny.run(root) == (0, "")
 
@@ -258,28 +266,38 @@ def test_a_wrong_number_of_workers_is_refused(root: Path, environment: dict[str,
     assert message in said
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"overrides": "{hidden_act: relu, num_hidden_layers: 1}"},
-        {
-            "overrides": "{hidden_size: 8, num_hidden_layers: 3}", "init": "random",
-            "seed_streams": "{split: null, init: 9, order: 9, dropout: 9}",
-        },
-        {"tuning": "{name: frozen, layers: 1}", "objective": "{name: smoothed, smoothing: 0.2}"},
-        {"tuning": "{name: bitfit}", "class_weights": "balanced", "schedule": "cosine"},
-        {"evaluate_every": "2", "early_stopping": "{patience: 1, min_delta: 10.0}", "best_metric": "macro_f1"},
-    ],
-)  # fmt: skip
-def test_other_ways_to_train_are_as_exact(root: Path, changes: dict[str, str]) -> None:
+OTHER_WAYS = [
+    {"overrides": "{hidden_act: relu, num_hidden_layers: 1}"},
+    {
+        "overrides": "{hidden_size: 8, num_hidden_layers: 3}", "init": "random",
+        "seed_streams": "{split: null, init: 9, order: 9, dropout: 9}",
+    },
+    {"tuning": "{name: frozen, layers: 1}", "objective": "{name: smoothed, smoothing: 0.2}"},
+    {"tuning": "{name: bitfit}", "class_weights": "balanced", "schedule": "cosine"},
+    {"evaluate_every": "2", "early_stopping": "{patience: 1, min_delta: 10.0}", "best_metric": "macro_f1"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def by_two_workers(built: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return for each of OTHER_WAYS the folder in which two workers have trained that way."""
+    folder = tmp_path_factory.mktemp("two")
+    roots = [Path(shutil.copytree(built, folder / str(i), symlinks=True)) for i in range(len(OTHER_WAYS))]
+    for root, changes in zip(roots, OTHER_WAYS, strict=True):
+        tiny.set_params(root, **changes)
+    assert tiny.run_several(roots, REPRISE_WORKERS="2") == (0, "")
+    return roots
+
+
+@pytest.mark.parametrize("way", range(len(OTHER_WAYS)))
+def test_other_ways_to_train_are_as_exact(root: Path, by_two_workers: list[Path], way: int) -> None:
+    changes = OTHER_WAYS[way]
     tiny.set_params(root, **changes)
     tiny.run_here(root)
-    alone = tiny.outputs(root)
     said = read_json(root / "metrics/finetune.json")
     assert said["stopped_early"] is ("early_stopping" in changes)
     assert (said["learning_parameters"] < said["parameters"]) is ("tuning" in changes)
-    assert tiny.run(root, REPRISE_WORKERS="2") == (0, "")
-    assert tiny.outputs(root) == alone
+    assert tiny.outputs(root) == tiny.outputs(by_two_workers[way])
 
 
 def test_run_as_a_script_it_says_how(root: Path) -> None:

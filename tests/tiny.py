@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from stages.core.files import write_json
 from stages.core.tables import arrow_writer
+from stages.repro import workers
 from stages.repro.digests import of_folder
 
 ROOT = Path(__file__).parent.parent
@@ -131,8 +132,6 @@ def run(root: Path, module: str = "stages.finetune", **environment: str) -> tupl
 
 def run_here(root: Path) -> None:
     """Run finetune in this process, as one worker, which saves the seconds that a new process imports for."""
-    from stages import finetune
-    from stages.core.params import load
     from stages.repro.determinism import ENVIRONMENT, settle
     from stages.repro.group import Alone
 
@@ -140,13 +139,34 @@ def run_here(root: Path) -> None:
     os.environ.update(ENVIRONMENT)
     os.chdir(root)
     try:
-        targets = Path("models/finetuned"), Path("metrics/finetune.json"), Path("metrics/finetune")
-        group = Alone(settle(0))
-        finetune.finetune(load(finetune.Params), group, Path("data/tokens"), Path("models/base"), *targets)
+        _finetune(Alone(settle(0)))
     finally:
         os.environ.clear()
         os.environ.update(before[0])
         os.chdir(before[1])
+
+
+def run_several(roots: list[Path], **environment: str) -> tuple[int, str]:
+    """Run finetune in one folder after the other by the same workers, who import what they need but once."""
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.tiny", *map(str, roots)], cwd=roots[0],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    return process.returncode, process.stderr
+
+
+def _finetune(group: workers.Group) -> None:
+    from stages import finetune
+    from stages.core.params import load
+
+    targets = Path("models/finetuned"), Path("metrics/finetune.json"), Path("metrics/finetune")
+    finetune.finetune(load(finetune.Params), group, Path("data/tokens"), Path("models/base"), *targets)
+
+
+def _finetune_each(group: workers.Group) -> None:
+    for root in sys.argv[1:]:
+        os.chdir(root)
+        _finetune(group)
 
 
 def outputs(root: Path) -> dict[str, Any]:
@@ -154,3 +174,7 @@ def outputs(root: Path) -> dict[str, Any]:
     found = {f"{top}/{k}": v for top in ("models/finetuned", "metrics") for k, v in of_folder(root / top).items()}
     found.pop("metrics/environment.json", None)
     return found
+
+
+if __name__ == "__main__":
+    workers.run("tests.tiny", _finetune_each, most=2)
