@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -11,10 +12,12 @@ from typing import NoReturn
 
 from stages.core.errors import InputError
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)  # the disk's refusals, no fault of the code
+
 
 @contextlib.contextmanager
 def errors_told(command: str) -> Iterator[None]:
-    """Turn InputError and a full disk into one message on standard error and exit code 2, Ctrl-C into 130."""
+    """Turn InputError and a full or failing disk into one message on standard error and code 2, Ctrl-C into 130."""
     try:
         yield
     except InputError as error:
@@ -27,6 +30,10 @@ def errors_told(command: str) -> Iterator[None]:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(128 + signal.SIGPIPE) from None
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        fail(command, f"{error.filename or 'the disk'}: {error.strerror}")
 
 
 def fail(command: str, message: str) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -33,6 +35,20 @@ def test_out_of_memory(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == "train: error: out of memory\n"
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_full_or_failing_disk(capfd: pytest.CaptureFixture[str], number: int) -> None:
+    with pytest.raises(SystemExit) as ended, errors_told("train"):
+        raise OSError(number, os.strerror(number), "metrics/curve.tsv")
+    assert ended.value.code == 2
+    assert capfd.readouterr().err == f"train: error: metrics/curve.tsv: {os.strerror(number)}\n"
+
+
+def test_a_short_write_names_no_file(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), errors_told("train"):
+        raise OSError(errno.EFBIG, "File too large")
+    assert capfd.readouterr().err == "train: error: the disk: File too large\n"
+
+
 def test_interrupted(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended, errors_told("train"):
         raise KeyboardInterrupt
@@ -43,6 +59,8 @@ def test_interrupted(capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_bug_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError), errors_told("train"):
         raise ZeroDivisionError
+    with pytest.raises(FileNotFoundError), errors_told("train"):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 
 
 def test_nothing_wrong() -> None:
