@@ -155,7 +155,7 @@ def _assemble(
     from stages.training.loop import Loop, Settings
     from stages.training.plan import Plan
     from stages.training.schedule import Schedule
-    from stages.training.step import Batches
+    from stages.training.step import Batches, Loss
 
     train, task = params.train, params.task
     streams = Streams(params.seed, params.seed_streams.model_dump())
@@ -166,11 +166,10 @@ def _assemble(
     _check_fit(model, schema, base)
     train.tuning.apply(model, head)
     model = model.to(group.device)
-    plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams)
+    plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams, task.packed(model))
     weights = class_weights(rows, len(schema["labels"]), group) if train.class_weights == "balanced" else None
-    batches = Batches(
-        model, rows, task.collate, plan, train.objective, weights, train.precision, streams, group
-    )  # fmt: skip
+    loss = Loss(train.objective, weights, train.precision)
+    batches = Batches(model, rows, task.collate, plan, loss, streams, group)
     stopping = train.early_stopping
     settings = Settings(
         weight_decay=train.weight_decay, betas=train.betas, epsilon=train.epsilon, clip_norm=train.clip_norm,
@@ -185,7 +184,7 @@ def _assemble(
         return {name: metric.compute(held_out.labels, probabilities) for name, metric in HEADLINE.items()}
 
     schedule = Schedule(train.schedule, train.lr, train.warmup, plan.steps)
-    return model, Loop(model, batches, schedule, settings, validate, group, scratch, live)
+    return model, Loop(model, batches, schedule, settings, validate, scratch, live)
 
 
 def class_weights(rows: TokenRows, classes: int, group: workers.Group) -> Any:

@@ -70,6 +70,9 @@ class Task(Protocol):
     def load(self, folder: Path) -> nn.Module:
         """Return a fine-tuned model as it was saved."""
 
+    def packed(self, model: nn.Module) -> bool:
+        """Return whether `model` computes without padding: then a shard's work goes with its tokens alone."""
+
     def collate(self, rows: Sequence[np.ndarray[Any, Any]], length: int, pad: int) -> dict[str, Tensor]:
         """Return the model's inputs for token rows, padded to `length`: each (B, length)."""
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SCRATCH = Path(os.environ.get("REPRISE_SCRATCH", ".reprise"))
-RENDEZVOUS = "REPRISE_RENDEZVOUS"  # set by the supervisor for its workers: the file through which they meet
+RENDEZVOUS = "REPRISE_RENDEZVOUS"  # set by the supervisor for its workers: the file through which they meet,
+MEMORY = "REPRISE_MEMORY"  # and the descriptor of the memory they share
 GRACE = 5.0  # seconds that workers have to end by themselves after one of them failed
 _PR_SET_PDEATHSIG = 1
 
@@ -38,6 +39,13 @@ class Group(Protocol):
     rank: int
     size: int
     device: torch.device
+    shares_memory: bool  # whether `share` makes one tensor of all workers'
+
+    def share(self, tensors: list[Tensor]) -> list[Tensor]:
+        """Return tensors with the contents of rank 0's `tensors`, the same memory on every worker, if it can be had."""
+
+    def barrier(self) -> None:
+        """Wait until every worker is here."""
 
     def swap(self, tensor: Tensor | None, into: Tensor | None, peer: int) -> None:
         """Send `tensor` to `peer` and receive its tensor into `into`; None leaves out that direction."""
@@ -110,7 +118,8 @@ def _supervise(module: str, workers: int) -> None:
         }
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reprise-"))
         logs = [None] + [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, workers)]
-        processes = [_start(module, rank, workers, folder, logs[rank]) for rank in range(workers)]
+        memory = stack.enter_context(_memory())
+        processes = [_start(module, rank, workers, folder, logs[rank], memory.fileno()) for rank in range(workers)]
         try:
             failed = _watch(processes, stopped)
         finally:
@@ -125,13 +134,23 @@ def _supervise(module: str, workers: int) -> None:
             _report(failed, processes, logs)
 
 
-def _start(module: str, rank: int, workers: int, folder: str, log: IO[str] | None) -> subprocess.Popen[bytes]:
+def _memory() -> IO[bytes]:
+    """Return a file that lives in memory and ends with the last process that has it open."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("reprise"), "wb")
+    return tempfile.TemporaryFile()
+
+
+def _start(
+    module: str, rank: int, workers: int, folder: str, log: IO[str] | None, memory: int
+) -> subprocess.Popen[bytes]:
     mine = {
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(workers),
-        RENDEZVOUS: str(Path(folder, "rendezvous")), "GLOO_SOCKET_IFNAME": "lo",
+        RENDEZVOUS: str(Path(folder, "rendezvous")), "GLOO_SOCKET_IFNAME": "lo", MEMORY: str(memory),
     }  # fmt: skip
     command = [sys.executable, "-m", module, *sys.argv[1:]]
-    return subprocess.Popen(command, env={**os.environ, **ENVIRONMENT, **mine}, stderr=log, stdin=subprocess.DEVNULL)
+    environment = {**os.environ, **ENVIRONMENT, **mine}
+    return subprocess.Popen(command, env=environment, stderr=log, stdin=subprocess.DEVNULL, pass_fds=(memory,))
 
 
 def _watch(processes: list[subprocess.Popen[bytes]], stopped: list[int]) -> int | None:

@@ -70,6 +70,12 @@ class Classification:
         ready: nn.Module = _ready(model)
         return ready
 
+    def packed(self, model: nn.Module) -> bool:
+        """Return whether `model` computes without padding."""
+        from stages.tasks.packed import is_packed
+
+        return is_packed(model)
+
     def collate(self, rows: Sequence[np.ndarray[Any, Any]], length: int, pad: int) -> dict[str, Tensor]:
         """Return input_ids and attention_mask, each (B, length) int64, of token rows padded by `pad` at the end."""
         import torch
@@ -87,11 +93,11 @@ def _ready(model: Any) -> Any:
 
     Files are memory-mapped, and a kernel may choose its path, hence its bits, by the alignment of what it reads.
     """
-    from stages.tasks.first_token import shorten
+    from stages.tasks.packed import pack
 
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.clone()
-    return shorten(model)
+    return pack(model)
 
 
 def _config(folder: Path, overrides: Mapping[str, Any]) -> Any:

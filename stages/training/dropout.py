@@ -1,7 +1,7 @@
 """Dropout whose masks are a function of (seed, step, shard): no generator state, and cheap to draw.
 
 A decision compares 16 random bits with the rate, so the rate is exact to 2^-17; four decisions come from each 64-bit
-word of SFC64. The mask holds 0 and 1/(1-p) and is applied by one multiplication forward and one backward.
+word of SFC64. They are applied in one pass over memory forward and one backward.
 Measured against torch's own dropout in benchmarks/NOTES.md.
 """
 
@@ -17,10 +17,11 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
 ATTENTION = "reprise"  # the name under which transformers finds `attention`
+THEIRS = ("sdpa", "eager")  # attentions of transformers, whose dropout draws from torch's generator
 
 
 class Masks:
-    """The masks of one shard after another: `begin` names the shard, every call of `draw` is its next mask."""
+    """The masks of one shard after another: `begin` names the shard, every call of `drop` draws its next mask."""
 
     def __init__(self) -> None:
         self._words: np.random.SFC64 | None = None
@@ -32,19 +33,36 @@ class Masks:
         self._key = key
         torch.manual_seed(key)
 
-    def draw(self, like: Tensor, rate: float) -> Tensor:
-        """Return a mask of the shape, type and device of `like`: 0 with probability `rate`, else 1 / (1 - rate)."""
+    def drop(self, x: Tensor, rate: float) -> Tensor:
+        """Return `x` with each element 0 with probability `rate`, else times 1 / (1 - rate)."""
         if self._words is None:
-            raise RuntimeError("Masks.draw before Masks.begin: dropout without a shard's key")
-        count = like.numel()
-        words = self._words.random_raw(-(-count // 4))
-        bits = torch.from_numpy(np.atleast_1d(words).view(np.int16)[:count]).view(like.shape)
-        dropped = round(rate * 65536) - 32769  # the largest 16-bit number that drops
-        scale = torch.full((), 1 / (1 - rate)).expand(like.shape)
-        # One pass over memory: `scale` where the bits are above the limit, 0 elsewhere.
-        mask = torch.ops.aten.threshold_backward(scale, bits.float(), dropped)
-        scaled: Tensor = mask.to(device=like.device, dtype=like.dtype)
-        return scaled
+            raise RuntimeError("Masks.drop before Masks.begin: dropout without a shard's key")
+        words = np.atleast_1d(self._words.random_raw(-(-x.numel() // 4)))
+        bits = torch.from_numpy(words.view(np.int16)[: x.numel()]).view(x.shape).to(x.device)
+        limit = round(rate * 65536) - 32769  # the largest 16-bit number that drops
+        dropped: Tensor = _Drop.apply(x, bits.float(), limit, 1 / (1 - rate))  # type: ignore[no-untyped-call]
+        return dropped
+
+
+class _Drop(torch.autograd.Function):
+    """`x` times `scale` where `bits` are above `limit`, 0 elsewhere; its own transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bits: Tensor, limit: int, scale: float) -> Tensor:
+        ctx.save_for_backward(bits)
+        ctx.limit, ctx.scale = limit, scale
+        return _kept(x, bits, limit, scale)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        (bits,) = ctx.saved_tensors
+        return _kept(gradient, bits, ctx.limit, ctx.scale), None, None, None
+
+
+def _kept(x: Tensor, bits: Tensor, limit: int, scale: float) -> Tensor:
+    # The gradient of a threshold is just what is wanted, in one pass over memory. In float32, which holds all bits.
+    kept: Tensor = torch.ops.aten.threshold_backward(x.float(), bits, limit).mul_(scale)
+    return kept.to(x.dtype)
 
 
 class StreamDropout(nn.Module):
@@ -57,7 +75,7 @@ class StreamDropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x` of any shape with dropout in training, unchanged otherwise."""
-        return x * self.masks.draw(x, self.p) if self.training and self.p else x
+        return self.masks.drop(x, self.p) if self.training and self.p else x
 
 
 def attention(
@@ -77,7 +95,7 @@ def attention(
     if attention_mask is not None:
         scores = scores + attention_mask
     weights = torch.softmax(scores, dim=-1)
-    weights = weights * module.reprise_masks.draw(weights, dropout)  # type: ignore[union-attr, operator]
+    weights = module.reprise_masks.drop(weights, dropout)  # type: ignore[union-attr, operator]
     return (weights.to(value.dtype) @ value).transpose(1, 2).contiguous(), None
 
 
@@ -97,6 +115,6 @@ def install(model: Any) -> Masks:
         for name, child in list(module.named_children()):
             if type(child) is nn.Dropout:
                 setattr(module, name, StreamDropout(child.p, masks))
-    if getattr(model, "_can_set_attn_implementation", bool)():
+    if model.config._attn_implementation in THEIRS and model._can_set_attn_implementation():
         model.set_attn_implementation(ATTENTION)
     return masks

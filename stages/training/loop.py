@@ -15,7 +15,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stages.core.files import tsv_line
-from stages.repro.workers import Group
 from stages.training import checkpoint, optimiser
 from stages.training.curves import Curve, intact
 from stages.training.schedule import Schedule
@@ -62,19 +61,23 @@ class Loop:
 
     def __init__(
         self, model: Any, batches: Batches, schedule: Schedule, settings: Settings,
-        validate: Callable[[Any], Mapping[str, float]], group: Group, scratch: Path, live: Path,
+        validate: Callable[[Any], Mapping[str, float]], scratch: Path, live: Path,
     ) -> None:  # fmt: skip
         self.model = model
         self.batches = batches
         self.schedule = schedule
         self.settings = settings
         self.validate = validate
-        self.group = group
+        self.group = batches.group
         self.scratch = scratch
         self.live = live
         self.learning = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimiser = optimiser.adamw(model, settings.weight_decay, settings.betas, settings.epsilon)
         self.moments = optimiser.state_of(self.optimiser, {p: n for n, p in self.learning.items()})
+        kept = [*self.learning.values(), *self.moments.values()]
+        with torch.no_grad():  # once for all workers, where they share memory: each updates what it owns
+            for tensor, shared in zip(kept, self.group.share(kept), strict=True):
+                tensor.set_(shared)
         self.state = State()
         self.curves: dict[str, Curve] = {}
         self.stopping = False
@@ -117,7 +120,7 @@ class Loop:
         self.state.tokens += gradient.tokens
         if self.group.rank == 0:
             trace = Trace(self.state.chain)
-            self.curves["trace"].append(trace.line(self.state.step, gradient.loss, gradient.norm, gradient.leaves))
+            self.curves["trace"].append(trace.line(self.state.step, gradient.loss, gradient.norm, gradient.digests))
             self.state.chain = trace.chain
             epoch = self.state.step / self.batches.plan.steps_per_epoch
             self.curves["steps"].append(
@@ -173,9 +176,8 @@ class Loop:
 
     def _resume(self) -> None:
         """Take up the newest checkpoint that is whole, with its curves and its best weights, or begin."""
-        found = self._sound() if self.group.rank == 0 else None
+        found, contents = self._sound() if self.group.rank == 0 else (None, {})
         kept = self.group.gather(None if found is None else found.state["loop"])[0]
-        contents = {} if found is None else {n: self._content(n, m) for n, m in found.state["curves"].items()}
         if self.group.rank == 0:
             for name, columns in (("steps", STEPS), ("validation", VALIDATION), ("trace", TRACE)):
                 file = f"{name}.tsv"
@@ -194,22 +196,24 @@ class Loop:
         if self.group.rank == 0:
             print(f"finetune: goes on from step {self.state.step}", file=sys.stderr, flush=True)
 
-    def _sound(self) -> checkpoint.Checkpoint | None:
+    def _sound(self) -> tuple[checkpoint.Checkpoint | None, dict[str, bytes | None]]:
+        """Return the newest checkpoint whose curves and best weights are whole too, and what the curves held then."""
+        bests: set[int] | None = None
         for found in checkpoint.latest(self.scratch):
-            torn = [n for n, m in found.state["curves"].items() if self._content(n, m) is None]
+            contents = {n: intact(self.scratch / f"{n}.tsv", mark) for n, mark in found.state["curves"].items()}
+            torn = [name for name, content in contents.items() if content is None]
             best = found.state["loop"]["best_step"]
+            if best and bests is None:
+                bests = {kept.step for kept in checkpoint.latest(self.scratch / "best")}
             if torn:
                 print(f"finetune: warning: {self.scratch / torn[0]}.tsv: damaged; step {found.step} is not used",
                       file=sys.stderr)  # fmt: skip
-            elif best and best not in {b.step for b in checkpoint.latest(self.scratch / "best")}:
+            elif best and best not in (bests or set()):
                 print(f"finetune: warning: the best weights (step {best}) are damaged; step {found.step} is not used",
                       file=sys.stderr)  # fmt: skip
             else:
-                return found
-        return None
-
-    def _content(self, name: str, mark: Mapping[str, Any]) -> bytes | None:
-        return intact(self.scratch / f"{name}.tsv", mark)
+                return found, contents
+        return None, {}
 
     def _restore_best(self) -> None:
         if self.group.rank != 0:

@@ -23,16 +23,21 @@ class Shard:
 class Plan:
     """Every batch of a run.
 
-    The batches are those of an ordinary shuffle. Inside a batch the examples are sorted by length and cut into shards
-    of `shard_size`, so that a shard holds little padding; which examples share an optimiser step is untouched by it.
-    The shards are then ordered such that the two halves of the reduction tree, at every level, get about equal work.
+    The batches are those of an ordinary shuffle; how a batch is cut into shards of at most `shard_size` leaves which
+    examples share an optimiser step untouched. For a model that computes without padding (`packed`) the examples are
+    dealt out so that every shard gets about as many tokens. For others they are sorted by length and cut, so that a
+    shard holds little padding, and the shards are ordered such that the two halves of the reduction tree, at every
+    level, get about equal work.
     """
 
-    def __init__(self, lengths: Ints, batch_size: int, shard_size: int, epochs: int, streams: Streams) -> None:
+    def __init__(
+        self, lengths: Ints, batch_size: int, shard_size: int, epochs: int, streams: Streams, packed: bool
+    ) -> None:
         self.lengths = lengths
         self.batch_size = batch_size
         self.shard_size = shard_size
         self.streams = streams
+        self.packed = packed
         self.steps_per_epoch = -(-len(lengths) // batch_size)
         self.steps = self.steps_per_epoch * epochs
         self._order: tuple[int, Ints] = (-1, np.empty(0, dtype=np.int64))
@@ -48,8 +53,19 @@ class Plan:
         """Return the shards of the batch of `step`, in the order of the leaves of the reduction tree."""
         rows = self.rows(step)
         rows = rows[np.lexsort((rows, -self.lengths[rows]))]
-        cut = [rows[start : start + self.shard_size] for start in range(0, len(rows), self.shard_size)]
-        return [Shard(piece, int(self.lengths[piece].max())) for piece in _balanced(cut)]
+        if self.packed:
+            pieces = _dealt(rows, -(-len(rows) // self.shard_size))
+        else:
+            pieces = _balanced([rows[at : at + self.shard_size] for at in range(0, len(rows), self.shard_size)])
+        return [Shard(piece, int(self.lengths[piece].max())) for piece in pieces]
+
+
+def _dealt(rows: Ints, hands: int) -> list[Ints]:
+    """Deal rows, given from longest to shortest, out to `hands`: there and back again, so that each gets a like sum."""
+    rounds = np.arange(len(rows)) // hands
+    turn = np.arange(len(rows)) % hands
+    hand = np.where(rounds % 2 == 0, turn, hands - 1 - turn)
+    return [rows[hand == index] for index in range(hands)]
 
 
 def _balanced(items: list[Ints]) -> list[Ints]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,40 +17,69 @@ from stages.repro.streams import Streams
 from stages.repro.workers import Group
 from stages.training import dropout, embedding
 from stages.training.plan import Plan
-from stages.training.reduction import owned, reduce, tree_sum
+from stages.training.reduction import Reduction, owned, tree_sum
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """The reduced gradient of a batch: identical on every worker."""
+    """The reduced gradient of a batch."""
 
-    leaves: list[Tensor]  # of each learning parameter; of the input embedding, the batch's rows alone
+    leaves: Mapping[int, Tensor]  # of the learning parameters that this worker updates; of the embedding its rows alone
+    digests: Sequence[str]  # of all leaves, the same on every worker, as is what follows
     loss: float  # mean over the batch
     norm: float  # 2-norm over all leaves
     stop: bool  # a worker was asked to stop
     tokens: int  # real tokens of the batch
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What a model is asked to make small, in which precision."""
+
+    objective: Objective
+    class_weights: Tensor | None  # (C,) float32, or None for all ones
+    precision: str  # float32, or bfloat16 for matrix products alone
+
+    def __call__(self, model: Any, inputs: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+        """Return the sum of the losses of a shard (scalar)."""
+        device = labels.device
+        half = torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else contextlib.nullcontext()
+        with half:
+            logits = model(**{name: value.to(device) for name, value in inputs.items()}).logits
+        return self.objective.loss(logits.float(), labels, self.class_weights)
+
+    def weight(self, labels: np.ndarray[Any, Any]) -> float:
+        """Return what a batch's sum is divided by: the examples' number, or the sum of their class weights."""
+        if self.class_weights is None:
+            return float(len(labels))
+        return float(self.class_weights.cpu()[torch.from_numpy(labels)].sum())
+
+
 class Batches:
     """Computes the gradient of each batch of `plan` for `model`, whose dropout and input embedding it exchanges."""
 
     def __init__(
-        self, model: Any, rows: TokenRows, collate: Callable[..., dict[str, Tensor]], plan: Plan,
-        objective: Objective, class_weights: Tensor | None, precision: str, streams: Streams, group: Group,
+        self, model: Any, rows: TokenRows, collate: Callable[..., dict[str, Tensor]], plan: Plan, loss: Loss,
+        streams: Streams, group: Group,
     ) -> None:  # fmt: skip
         self.model = model
         self.rows = rows
         self.collate = collate
         self.plan = plan
-        self.objective = objective
-        self.class_weights = class_weights
-        self.precision = precision
+        self.loss = loss
         self.streams = streams
         self.group = group
         self.masks = dropout.install(model)
         self.embedding = embedding.install(model)
         table = None if self.embedding is None else self.embedding.weight
         self.parameters = [p for p in model.parameters() if p.requires_grad and p is not table]
+        room = [p.numel() for p in self.parameters]
+        cost = [2 * count for count in room]  # a sum and an update
+        if self.embedding is not None:
+            most, width = self.embedding.weight.shape
+            room.append(min(plan.batch_size * int(plan.lengths.max()) + 1, most) * width)
+            cost.append(room[-1] + most * width)
+        self.reduce = Reduction(room, cost, group)
 
     def gradient(self, step: int, stop: bool) -> Gradient:
         """Return the reduced gradient of the batch of `step`; `stop` tells all workers that this one wants to stop.
@@ -63,61 +92,55 @@ class Batches:
             ids = np.concatenate([row for shard in tokens for row in shard] + [np.array([self.rows.pad])])
             self.embedding.begin(torch.from_numpy(ids.astype(np.int64)).to(self.group.device))
         leaves = self.parameters if self.embedding is None else [*self.parameters, self.embedding.table]
-        weight = self._weight(np.concatenate([shard.rows for shard in shards]))
-        aside = torch.tensor([0.0, float(stop)])
+        weight = self.loss.weight(self.rows.labels[np.concatenate([shard.rows for shard in shards])])
 
         def leaf(index: int, onto: list[Tensor] | None) -> list[Tensor]:
             for place, parameter in enumerate(leaves):
                 parameter.grad = None if onto is None else onto[place]
             self.masks.begin(self.streams.key("dropout", step, index))
             inputs = self.collate(tokens[index], shards[index].length, self.rows.pad)
-            loss = self._loss(inputs, shards[index].rows) / weight
+            labels = torch.from_numpy(self.rows.labels[shards[index].rows]).to(self.group.device)
+            loss = self.loss(self.model, inputs, labels) / weight
             loss.backward()  # type: ignore[no-untyped-call]
             summed = [p.grad if p.grad is not None else torch.zeros_like(p) for p in leaves]
-            return [*summed, torch.stack([loss.detach().cpu(), aside[1]]) + (0 if onto is None else onto[-1])]
+            return [
+                *summed,
+                torch.stack([loss.detach().cpu(), torch.tensor(float(stop))]) + (0 if onto is None else onto[-1]),
+            ]
 
         low, high = owned(self.group.rank, self.group.size, len(shards))
         mine = tree_sum(low, high, leaf) if high > low else None
         for parameter in leaves:
             parameter.grad = None
-        shapes = [p.shape for p in leaves] + [aside.shape]
-        *summed, aside = reduce(mine, shapes, len(shards), self.group)
-        norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(summed))))
-        loss = float(aside[0])
+        aside = None if mine is None else mine.pop()
+        reduced = self.reduce(mine, aside, [p.shape for p in leaves], len(shards))
+        norm = float(torch.linalg.vector_norm(reduced.norms))
+        loss, stops = reduced.aside.tolist()
         if not np.isfinite(loss) or not np.isfinite(norm):
             raise InputError(
                 f"step {step + 1}: the loss is {loss} and the gradient's norm {norm}: training diverged; "
                 "lower train.lr, lengthen train.warmup or set train.clip_norm"
             )
         count = sum(len(row) for shard in tokens for row in shard)
-        return Gradient(leaves=summed, loss=loss, norm=norm, stop=bool(aside[1] > 0), tokens=count)
-
-    def _weight(self, rows: np.ndarray[Any, Any]) -> float:
-        """Return what the sum of losses is divided by: the examples' number, or the sum of their class weights."""
-        if self.class_weights is None:
-            return float(len(rows))
-        return float(self.class_weights.cpu()[torch.from_numpy(self.rows.labels[rows])].sum())
-
-    def _loss(self, inputs: dict[str, Tensor], rows: np.ndarray[Any, Any]) -> Tensor:
-        device = self.group.device
-        labels = torch.from_numpy(self.rows.labels[rows]).to(device)
-        half = torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else contextlib.nullcontext()
-        with half:
-            logits = self.model(**{name: value.to(device) for name, value in inputs.items()}).logits
-        return self.objective.loss(logits.float(), labels, self.class_weights)
+        return Gradient(reduced.leaves, reduced.digests, loss, norm, stops > 0, count)
 
     @contextlib.contextmanager
-    def assigned(self, gradient: Gradient, factor: float) -> Any:
-        """Give every parameter its gradient times `factor`, for an optimiser's step; take it away again after."""
-        leaves = gradient.leaves
-        if factor < 1:
-            torch._foreach_mul_(leaves, factor)
-        for parameter, value in zip(self.parameters, leaves, strict=False):
-            parameter.grad = value
-        if self.embedding is not None:
-            self.embedding.spread(leaves[-1])
+    def assigned(self, gradient: Gradient, factor: float) -> Iterator[None]:
+        """Give the parameters that this worker updates their gradient times `factor`; take it away again after.
+
+        Nobody goes on before every worker has come out of it: then all parameters have taken the step.
+        """
+        if factor < 1 and gradient.leaves:
+            torch._foreach_mul_(list(gradient.leaves.values()), factor)
+        for place, value in gradient.leaves.items():
+            if place < len(self.parameters):
+                self.parameters[place].grad = value
+            else:
+                assert self.embedding is not None
+                self.embedding.spread(value)
         yield
         for parameter in self.parameters:
             parameter.grad = None
         if self.embedding is not None:
             self.embedding.clear()
+        self.group.barrier()

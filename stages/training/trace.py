@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import xxhash
 from torch import Tensor
@@ -13,16 +13,13 @@ from stages.repro.digests import of_bytes
 COLUMNS = ("step", "loss", "grad_norm", "gradient", "chain")
 
 
-def gradient_digest(gradients: Iterable[Tensor]) -> str:
-    """Return the 128-bit XXH3 digest of the gradients' bytes, in order.
+def leaf_digest(leaf: Tensor) -> str:
+    """Return the 128-bit XXH3 digest of the bytes of one parameter's gradient.
 
     XXH3 is fast enough to read every gradient of every step; against a forger the chain, which is SHA-256, and the
     digests of the stage's outputs stand.
     """
-    digest = xxhash.xxh3_128()
-    for gradient in gradients:
-        digest.update(gradient.detach().contiguous().cpu().numpy().data.cast("B"))
-    return digest.hexdigest()
+    return xxhash.xxh3_128(leaf.detach().contiguous().cpu().numpy().data.cast("B")).hexdigest()
 
 
 class Trace:
@@ -31,8 +28,11 @@ class Trace:
     def __init__(self, chain: str) -> None:
         self.chain = chain  # of the last line; at the start, the digest of what determines the run
 
-    def line(self, step: int, loss: float, norm: float, gradients: Iterable[Tensor]) -> str:
-        """Return the line of `step` and go on in the chain: each link is the SHA-256 of the one before and the line."""
-        cells = (step, loss, norm, gradient_digest(gradients))
+    def line(self, step: int, loss: float, norm: float, digests: Sequence[str]) -> str:
+        """Return the line of `step` and go on in the chain: each link is the SHA-256 of the one before and the line.
+
+        `digests` are those of the leaves, in order; the line has one of them all.
+        """
+        cells = (step, loss, norm, xxhash.xxh3_128("".join(digests).encode()).hexdigest())
         self.chain = of_bytes((self.chain + tsv_line(cells)).encode())
         return tsv_line((*cells, self.chain[:32]))

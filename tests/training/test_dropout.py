@@ -12,17 +12,17 @@ from stages.training.dropout import Masks, StreamDropout, attention
 def mask(key: int, rate: float, count: int = 1_000_000, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     masks = Masks()
     masks.begin(key)
-    return masks.draw(torch.empty(count, dtype=dtype), rate)
+    return masks.drop(torch.ones(count, dtype=dtype), rate)
 
 
 def test_the_same_key_gives_the_same_masks_in_turn() -> None:
     one, two = Masks(), Masks()
     for masks in (one, two):
         masks.begin(7)
-    like = torch.empty(33, 5)
-    first, second = one.draw(like, 0.5), one.draw(like, 0.5)
-    assert torch.equal(first, two.draw(like, 0.5))
-    assert torch.equal(second, two.draw(like, 0.5))
+    like = torch.ones(33, 5)
+    first, second = one.drop(like, 0.5), one.drop(like, 0.5)
+    assert torch.equal(first, two.drop(like, 0.5))
+    assert torch.equal(second, two.drop(like, 0.5))
     assert not torch.equal(first, second)
 
 
@@ -53,7 +53,7 @@ def test_the_type_does_not_change_the_decisions() -> None:
 
 def test_a_mask_without_a_key_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="without a shard's key"):
-        Masks().draw(torch.empty(3), 0.1)
+        Masks().drop(torch.ones(3), 0.1)
 
 
 def test_gradient_passes_where_the_value_passed() -> None:
@@ -65,6 +65,14 @@ def test_gradient_passes_where_the_value_passed() -> None:
     out.sum().backward()
     assert torch.equal(x.grad, out.detach())
     assert 0 < int((out == 0).sum()) < 100
+
+
+def test_values_are_scaled_not_replaced() -> None:
+    masks = Masks()
+    masks.begin(1)
+    x = torch.tensor([-3.0, 0.5, 2.0] * 50)
+    out = masks.drop(x, 0.25)
+    assert torch.equal(out, torch.where(out == 0, out, x * (1 / 0.75)))
 
 
 def test_no_dropout_in_evaluation() -> None:

@@ -13,8 +13,8 @@ from stages.training.plan import Plan
 LENGTHS = np.random.default_rng(0).integers(3, 97, size=203)
 
 
-def plan(seed: int = 1, shard_size: int = 4) -> Plan:
-    return Plan(LENGTHS, batch_size=32, shard_size=shard_size, epochs=2, streams=Streams(seed))
+def plan(seed: int = 1, shard_size: int = 4, packed: bool = False) -> Plan:
+    return Plan(LENGTHS, batch_size=32, shard_size=shard_size, epochs=2, streams=Streams(seed), packed=packed)
 
 
 def test_steps_count_the_short_last_batch() -> None:
@@ -42,12 +42,13 @@ def test_a_batch_does_not_depend_on_the_shards_or_on_what_was_asked_before() -> 
     assert list(walked.rows(9)) == list(plan().rows(9))
 
 
-@given(size=st.integers(1, 32), step=st.integers(0, 13))
-def test_shards_share_out_the_batch_and_fit_their_longest_row(size: int, step: int) -> None:
-    found = Plan(LENGTHS, 32, size, 2, Streams(1))
+@given(size=st.integers(1, 32), step=st.integers(0, 13), packed=st.booleans())
+def test_shards_share_out_the_batch_and_fit_their_longest_row(size: int, step: int, packed: bool) -> None:
+    found = plan(1, size, packed)
     shards = found.shards(step)
     assert sorted(np.concatenate([s.rows for s in shards])) == sorted(found.rows(step))
-    assert all(len(s.rows) <= size for s in shards)
+    assert all(0 < len(s.rows) <= size for s in shards)
+    assert len(shards) == -(-len(found.rows(step)) // size)
     assert [s.length for s in shards] == [LENGTHS[s.rows].max() for s in shards]
 
 
@@ -56,3 +57,19 @@ def test_both_halves_of_the_tree_get_alike_work() -> None:
     assert len(work) == 8
     assert abs(sum(work[:4]) - sum(work[4:])) < 0.1 * sum(work)
     assert abs(sum(work[:2]) - sum(work[2:4])) < 0.2 * sum(work)
+
+
+def test_packed_shards_get_alike_tokens() -> None:
+    tokens = [LENGTHS[s.rows].sum() for s in plan(packed=True).shards(0)]
+    assert len(tokens) == 8
+    assert max(tokens) - min(tokens) < 0.15 * sum(tokens) / 8
+
+
+def test_packed_rows_are_dealt_there_and_back_again() -> None:
+    found = Plan(np.array([9, 8, 7, 6, 5]), 5, 3, 1, Streams(1), packed=True)
+    assert [s.rows.tolist() for s in found.shards(0)] == [[0, 3, 4], [1, 2]]
+
+
+def test_padded_shards_hold_rows_of_like_length() -> None:
+    found = Plan(np.array([9, 8, 7, 6, 5]), 5, 3, 1, Streams(1), packed=False)
+    assert [s.rows.tolist() for s in found.shards(0)] == [[0, 1, 2], [3, 4]]
