@@ -7,13 +7,18 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from stages.repro.digests import of_folder
+from tests.pipeline import readme
 from tests.pipeline.closure import ROOT
 
 STAMPS = ("installed", "installed-dev")
+OUTPUTS = ("data/raw", "data/clean", "data/tokens", "data/predictions", "models/base", "models/finetuned", "metrics")
 
 
 class Clone:
@@ -61,6 +66,13 @@ def stages_run(said: str) -> list[str]:
     return re.findall(r"^Running stage '(\w+)':", said, re.MULTILINE)
 
 
+def outputs(clone: Clone) -> dict[str, str]:
+    """Return the digest of every file that the pipeline has written."""
+    found = {f"{folder}/{name}": d for folder in OUTPUTS for name, d in of_folder(clone.root / folder).items()}
+    del found["metrics/environment.json"]
+    return found
+
+
 def _venv(folder: Path) -> None:
     """Make the venv the tests run in stand in for the clone's: `make` finds it installed."""
     folder.mkdir()
@@ -93,9 +105,9 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 
 @pytest.fixture(scope="session")
 def reproduced(pristine: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """Return a clone in which `dvc repro` has run and its results are committed."""
+    """Return a clone in which README's first command has run, and its results are committed."""
     clone = _copied(pristine, tmp_path_factory.mktemp("reproduced"))
-    assert stages_run(clone.run("dvc repro")) == ["download", "preprocess", "tokenize", "finetune", "evaluate"]
+    assert stages_run(clone.run("make repro")) == ["download", "preprocess", "tokenize", "finetune", "evaluate"]
     clone.commit("results")
     return clone
 
@@ -104,6 +116,57 @@ def reproduced(pristine: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clo
 def clone(reproduced: Clone, tmp_path: Path) -> Clone:
     """Return a copy of the reproduced clone, for one test to change."""
     return _copied(reproduced, tmp_path)
+
+
+@pytest.fixture
+def second(reproduced: Clone, tmp_path: Path) -> Clone:
+    """Return what `git clone` makes of the reproduced clone: code, params and dvc.lock, no data, no model, no cache."""
+    shutil.copy(reproduced.root.parent / "gitconfig", tmp_path / "gitconfig")
+    subprocess.run(["git", "clone", "-q", reproduced.root, tmp_path / "clone"], check=True)
+    _venv(tmp_path / "clone/.venv")
+    return Clone(tmp_path / "clone")
+
+
+@dataclass
+class Block:
+    """A block of README.md that has run in a clone of its own."""
+
+    clone: Clone
+    said: dict[str, str] = field(default_factory=dict)  # by each of its commands
+
+
+@pytest.fixture(scope="session")
+def block(reproduced: Clone, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Block]:
+    """Return a function that runs the block of README.md in which a command stands, line after line, once a session.
+
+    So each command is run once, however many tests look at what it said and did.
+    """
+    ran: dict[int, Block] = {}
+
+    def run(command: str) -> Block:
+        number = next((i for i, lines in enumerate(readme.BLOCKS) if command in lines), None)
+        assert number is not None, f"README.md no longer shows `{command}`"
+        if number not in ran:
+            new = Block(_copied(reproduced, tmp_path_factory.mktemp("block")))
+            for line in readme.BLOCKS[number]:
+                new.said[line] = new.clone.run(readme.safe(line))
+                if line == "python -m stages.recipe tsv":
+                    _use_the_smoke_model(new.clone)  # the recipe's own has to be downloaded
+            ran[number] = new
+        return ran[number]
+
+    return run
+
+
+def _use_the_smoke_model(clone: Clone) -> None:
+    from ruamel.yaml import YAML
+
+    yaml, path = YAML(), clone.root / "params.yaml"
+    params = yaml.load(path)
+    smoke = yaml.load(clone.root / "recipes/smoke.yaml")
+    params["model"]["source"], params["model"]["init"] = smoke["model"]["source"], "random"
+    params["tokenize"]["max_length"] = smoke["tokenize"]["max_length"]
+    yaml.dump(params, path)
 
 
 def _copied(clone: Clone, folder: Path) -> Clone:

@@ -1,17 +1,19 @@
-"""Every command of README.md runs, on the recipe `smoke`; each block in a clone of its own, line after line."""
+"""Every command of README.md runs, on the recipe `smoke`, and does what README.md says of it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from stages.core import yaml12
 from tests.pipeline.closure import ROOT
-from tests.pipeline.conftest import Clone
+from tests.pipeline.conftest import Block, Clone, outputs, stages_run
+from tests.pipeline.readme import BLOCKS, TEXT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = [block.strip().splitlines() for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)]
+Ran = Callable[[str], Block]
 
 
 def test_there_are_commands() -> None:
@@ -20,38 +22,59 @@ def test_there_are_commands() -> None:
     assert sum(map(len, BLOCKS)) > 15
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block[0])
-def test_block(clone: Clone, block: list[str]) -> None:
-    for command in block:
-        if command == "make test":
-            assert "pytest" in clone.run("make --dry-run test")  # these tests are what it would run
-            continue
-        clone.run(command)
-        if command == "python -m stages.recipe tsv":
-            _use_the_smoke_model(clone)  # the recipe's own has to be downloaded
+@pytest.mark.parametrize("commands", BLOCKS, ids=lambda commands: commands[0])
+def test_each_block_runs(block: Ran, commands: list[str]) -> None:
+    assert list(block(commands[0]).said) == commands
 
 
-def _use_the_smoke_model(clone: Clone) -> None:
-    from ruamel.yaml import YAML
-
-    yaml, path = YAML(), clone.root / "params.yaml"
-    params = yaml.load(path)
-    smoke = yaml.load(clone.root / "recipes/smoke.yaml")
-    params["model"]["source"], params["model"]["init"] = smoke["model"]["source"], "random"
-    params["tokenize"]["max_length"] = smoke["tokenize"]["max_length"]
-    yaml.dump(params, path)
+def test_make_test_runs_these_tests(block: Ran) -> None:
+    assert "pytest" in block("make test").said["make test"]
 
 
-@pytest.mark.parametrize("name", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_make_repro_again_runs_nothing(block: Ran) -> None:
+    ran = block("make repro")
+    assert stages_run(ran.said["make repro"]) == []
+    assert ran.clone.run("git status --porcelain") == ""
+
+
+def test_another_learning_rate_runs_finetune_and_evaluate_alone(block: Ran) -> None:
+    ran = block("dvc exp run -S train.lr=3e-5")
+    assert stages_run(ran.said["dvc exp run -S train.lr=3e-5"]) == ["finetune", "evaluate"]
+    assert yaml12.read(ran.clone.root / "params.yaml")[0]["train"]["lr"] == 3e-5
+    first = ran.clone.text("metrics/finetune/steps.tsv").splitlines()[1].split("\t")
+    assert 0 < float(first[3]) <= 3e-5
+    assert "train.lr" in ran.said["dvc params diff"]
+    assert "accuracy" in ran.said["dvc metrics diff"]
+
+
+def test_data_of_ones_own_runs_every_stage(block: Ran) -> None:
+    said = block("python -m stages.recipe tsv").said["dvc repro"]
+    assert stages_run(said) == ["download", "preprocess", "tokenize", "finetune", "evaluate"]
+
+
+def test_any_number_of_workers_gives_the_same(block: Ran, reproduced: Clone) -> None:
+    ran = block("REPRISE_WORKERS=1 dvc repro -f -s finetune")
+    for workers in (1, 2):
+        assert stages_run(ran.said[f"REPRISE_WORKERS={workers} dvc repro -f -s finetune"]) == ["finetune"]
+    assert outputs(ran.clone) == outputs(reproduced)
+
+
+def test_plots_are_drawn(block: Ran) -> None:
+    page = block("dvc plots show").clone.text("dvc_plots/index.html")
+    for title in ("Loss", "Learning rate", "Confusion matrix", "ROC curves", "Reliability"):
+        assert title in page
+
+
+@pytest.mark.parametrize("name", re.findall(r"\]\(([^)#:]+)\)", TEXT))
 def test_what_it_links_to_is_there(name: str) -> None:
     assert (ROOT / name).is_file()
 
 
-@pytest.mark.parametrize("name", re.findall(r"`((?:stages|metrics|inputs|recipes)/[\w./]+)`", README))
+@pytest.mark.parametrize("name", re.findall(r"`((?:stages|metrics|inputs|recipes)/[\w./]+)`", TEXT))
 def test_what_it_names_is_there(reproduced: Clone, name: str) -> None:
     assert (reproduced.root / name).exists()
 
 
 def test_recipes_are_all_in_the_table() -> None:
-    named = set(re.findall(r"^\| `(\w+)`.* \| ", README, re.MULTILINE))
+    named = set(re.findall(r"^\| `(\w+)`.* \| ", TEXT, re.MULTILINE))
     assert named >= {path.stem for path in Path(ROOT, "recipes").glob("*.yaml")}
