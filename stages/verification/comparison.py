@@ -12,7 +12,7 @@ from stages.repro.digests import of_folder
 from stages.verification import inputs, lock, numbers
 from stages.verification.inputs import Files
 from stages.verification.lock import STAGES, Lock
-from stages.verification.records import Axis, Evidence
+from stages.verification.records import Axis, Evidence, Input
 from stages.verification.reference import Reference
 
 TRACE = "metrics/finetune/trace.tsv"
@@ -55,7 +55,7 @@ def compare(reference: Reference, derived: Lock, clone: Path, had: Mapping[str, 
             found[name] = value
     return Evidence(
         compared=_counts(reference), differing=differing, first_stage=first, detail=detail, inputs=known,
-        axis=_axis(first, differing[first], detail, reference.folder, clone), not_compared=missing, **found,
+        axis=_axis(first, differing[first], detail, known, reference.folder, clone), not_compared=missing, **found,
     )  # fmt: skip
 
 
@@ -76,10 +76,13 @@ def _detail(reference: Path, clone: Path, paths: list[str]) -> str | None:
     return None
 
 
-def _axis(stage: str, paths: list[str], detail: str | None, reference: Path, clone: Path) -> Axis:
+def _axis(stage: str, paths: list[str], detail: str | None, known: list[Input], reference: Path, clone: Path) -> Axis:
     """Name the axis: a base model's weights or config are architecture, its tokenizer makes data."""
     if stage == "download" and "data/raw" not in paths:
-        return "data processing" if "tokenizer" in (detail or "") else "model architecture"
+        named = [detail] if detail else [item.name for item in known]
+        return "data processing" if any("tokenizer" in name for name in named) else "model architecture"
+    if stage == "finetune" and any(item.axis == "model architecture" for item in known):
+        return "model architecture"
     configs = [folder / MODEL / "config.json" for folder in (reference, clone)]
     if stage == "finetune" and all(c.is_file() for c in configs) and read_json(configs[0]) != read_json(configs[1]):
         return "model architecture"

@@ -1,0 +1,91 @@
+"""A small project under Git whose pipeline is a stand-in, see pretend.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages.verification import derivation, reference
+from stages.verification.environments import Setting
+
+ROOT = Path(__file__).parents[2]
+FILES = {
+    "params.yaml": "seed: 4\ndata:\n  source: here\ntrain:\n  lr: 0.5\nevaluate: {}\n",
+    "inputs/train.tsv": "a\tb\n",
+    "inputs/tokenizer.json": "{}\n",
+    ".gitignore": "/data\n/models\n.reprise\n",
+    ".dvc/config": "",
+    **{f"stages/{name}.py": "\n" for name in ("download", "preprocess", "tokenize", "finetune", "evaluate")},
+}
+
+
+class Project:
+    """A repository and how to change it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def git(self, *arguments: str) -> str:
+        """Run Git in it."""
+        identity = ["-c", "user.name=Test", "-c", "user.email=t@example.org"]
+        command = ["git", *identity, *arguments]
+        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True).stdout
+
+    def put(self, name: str, text: str) -> None:
+        """Write one file."""
+        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / name).write_text(text, encoding="utf-8")
+
+    def commit(self) -> None:
+        """Commit all."""
+        self.git("add", "-A")
+        self.git("commit", "-qm", "change")
+
+    def repro(self) -> None:
+        """Run the pipeline here."""
+        subprocess.run([str(self.root.parent / "bin/python"), "-m", "dvc", "repro", "-f"], cwd=self.root, check=True)
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project whose results are committed, and beside it the stand-in, for all tests to copy."""
+    folder = tmp_path_factory.mktemp("pristine")
+    binary = folder / "bin/python"
+    binary.parent.mkdir()
+    pretend = Path(__file__).with_name("pretend.py")
+    path = f"{ROOT}${{PYTHONPATH:+:$PYTHONPATH}}"
+    binary.write_text(f'#!/bin/sh\nPYTHONPATH="{path}" exec "{sys.executable}" "{pretend}" "$@"\n')
+    binary.chmod(0o755)
+    made = Project(folder / "project")
+    for name, text in FILES.items():
+        made.put(name, text)
+    pq.write_table(
+        pa.table({"id": [0, 1], "prediction": ["a", "b"], "p_a": [0.9, 0.1]}), made.root / "inputs/test.parquet"
+    )
+    made.git("init", "-q", "-b", "main")
+    made.repro()
+    made.commit()
+    return made
+
+
+@pytest.fixture
+def project(pristine: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return a project whose results are committed; derivations of it use the stand-in."""
+    shutil.copytree(pristine.root.parent, tmp_path / "own", symlinks=True)
+    binary = tmp_path / "own/bin/python"
+    real: Callable[[Setting], Path] = derivation.interpreter
+    monkeypatch.setattr(derivation, "interpreter", lambda s: real(s) if s.interpreter else binary)
+    monkeypatch.setattr(reference, "_cache", lambda repository: repository / "no/cache")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    made = Project(tmp_path / "own/project")
+    monkeypatch.chdir(made.root)
+    return made
