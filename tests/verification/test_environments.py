@@ -1,0 +1,85 @@
+"""Every environment of the registry, and what each asks of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.core.errors import InputError
+from stages.verification import environments
+from stages.verification.derivation import BACKWARDS, variables
+from stages.verification.environments import ENVIRONMENTS, Setting
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+HARMLESS = {"same", "workers", "threads", "hostile", "interrupted"}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_contract(name: str) -> None:
+    kind = ENVIRONMENTS[name]
+    assert len(dataclasses.fields(kind)) <= 1
+    assert kind.harmless is (name in HARMLESS)
+    made = environments.of("interpreter=/a/python" if name == "interpreter" else name)
+    assert isinstance(made.setting(), Setting)
+    assert f"| `{name}" in README
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("same", {}),
+        ("workers=4", {"REPRISE_WORKERS": "4"}),
+        ("interrupted=3", {"kills": "3"}),
+        ("isa", {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}),
+    ],
+)
+def test_what_is_asked(text: str, asked: dict[str, str]) -> None:
+    assert environments.of(text).setting().asked() == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("isa=sse", "found 'isa=sse', wanted 'avx2' or 'default'"),
+        ("same=1", "same takes no value, found '1'"),
+        ("interpreter", "found 'interpreter', wanted interpreter=VALUE"),
+        ("interrupted=0", "found 'interrupted=0', wanted greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_value_is_told(text: str, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        environments.of(text)
+    assert str(refused.value) == f"--environments: {message}"
+
+
+def test_what_steers_a_stage_does_not_leak_into_a_derivation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REPRISE_WORKERS", "OMP_NUM_THREADS", "GIT_DIR", "PYTHONPATH", "RANK", "DVC_GLOBAL_CONFIG_DIR"):
+        monkeypatch.setenv(name, "mine")
+    monkeypatch.setenv("REPRISE_CACHE", str(tmp_path / "archives"))
+    found = variables(environments.of("hostile").setting(), tmp_path)
+    assert "mine" not in found.values()
+    assert found["REPRISE_CACHE"] == str(tmp_path / "archives")
+    assert found["HOME"] == str(tmp_path / "home")
+    assert found["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+
+
+def test_folders_are_listed_backwards(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(BACKWARDS, encoding="utf-8")
+    for name in ("a/x", "b", "c"):
+        (tmp_path / "listed" / name).mkdir(parents=True)
+    program = (
+        "import os; from pathlib import Path; print(os.listdir('listed'), [p.name for p in Path('listed').iterdir()],"
+        " [p.name for p in Path('listed').glob('*')], [n for _, n, _ in os.walk('listed')][0],"
+        " sorted(p.name for p in Path('listed').rglob('*')))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    backwards = ["c", "b", "a"]
+    assert ended.stdout == f"{backwards} {backwards} {backwards} {backwards} ['a', 'b', 'c', 'x']\n"
