@@ -18,6 +18,10 @@ repro: $(VENV)/installed  ## run the pipeline: data, tokens, model, metrics
 test: $(VENV)/installed-dev  ## run the tests
 	@$(BIN)/python -m pytest
 
+prove: $(VENV)/installed-dev  ## all that must not matter, varied; writes benchmarks/EXACTNESS.md (half an hour)
+	@REPRISE_PROVE=full $(BIN)/python -m pytest tests/exactness tests/test_finetune.py tests/repro tests/training \
+	  tests/verification/test_divergence.py
+
 check: lint test  ## run all that CI runs
 
 lint: $(VENV)/installed-dev  ## check style, types and layers
@@ -67,4 +71,4 @@ NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/de
 PINS = .venv-lock/bin/pip freeze --exclude reprise \
   | sed 's/+[a-z0-9.]*$$//' | grep -vE '^(nvidia-|triton|cuda-)'
 
-.PHONY: help repro test check lint schema lock clean
+.PHONY: help repro test prove check lint schema lock clean

@@ -1,0 +1,136 @@
+"""Workers that meet over the network, as on many machines: the same bytes, and one clear error when a peer is missing.
+
+Each host has a folder of its own: nothing but messages passes between them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from tests.exactness import processes
+from tests.exactness.conftest import undisturbed
+from tests.exactness.ledger import Ledger
+from tests.exactness.warm import Started, Warm
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def hosts(root: Path, tmp_path: Path) -> list[Path]:
+    return [root, Path(shutil.copytree(root, tmp_path / "other host", symlinks=True))]
+
+
+def join(warm: Warm, hosts: list[Path], port: int, rank: int, seconds: float = 60) -> Started:
+    """Start one worker of two as torchrun does: by its environment."""
+    return warm.start(
+        hosts[rank], {"do": "timeout", "seconds": seconds}, RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK="0",
+        MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo",
+    )  # fmt: skip
+
+
+def test_two_hosts_make_what_one_makes(warm: Warm, hosts: list[Path], ledger: Ledger) -> None:
+    alone, port = undisturbed(warm, hosts[0]), free_port()
+    ended = [started.wait() for started in [join(warm, hosts, port, rank) for rank in (0, 1)]]
+    assert ended == [(0, ""), (0, "")]
+    assert not (hosts[1] / "models/finetuned").exists()
+    assert ledger.same("two hosts, a folder each", "forked", tiny.outputs(hosts[0]), alone)
+
+
+def test_a_host_that_nobody_meets_says_so(warm: Warm, hosts: list[Path]) -> None:
+    began = time.monotonic()
+    code, said = join(warm, hosts, free_port(), 0, seconds=2).wait()
+    assert time.monotonic() - began < 30
+    assert code == 2
+    assert said.startswith("finetune: error: the 2 workers could not meet through MASTER_ADDR: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("lost", [pytest.param(0, marks=pytest.mark.full), 1])
+def test_a_lost_host_ends_the_other_with_its_reason(warm: Warm, hosts: list[Path], ledger: Ledger, lost: int) -> None:
+    alone = undisturbed(warm, hosts[0])
+    for host in hosts:
+        tiny.set_params(host, epochs="500")
+    port = free_port()
+    started = [join(warm, hosts, port, rank) for rank in (0, 1)]
+    while not (hosts[0] / "metrics/finetune/trace.tsv").is_file():
+        time.sleep(0.01)
+    began = time.monotonic()
+    started[lost].send(signal.SIGKILL)
+    assert started[lost].wait()[0] == -signal.SIGKILL
+    code, said = started[1 - lost].wait()
+    assert time.monotonic() - began < 10
+    assert code == 2
+    assert said.startswith("finetune: error: another worker of this run was lost (")
+    assert said.endswith("start the run again to go on\n")
+    assert said.count("\n") == 1
+    for host in hosts:
+        tiny.set_params(host)
+    ended = [started.wait()[0] for started in [join(warm, hosts, port, rank) for rank in (0, 1)]]
+    assert ended == [0, 0]
+    assert ledger.same("two hosts, after one was lost", "forked", tiny.outputs(hosts[0]), alone)
+
+
+def torchrun(host: Path, rank: int, port: int, *rendezvous: str) -> subprocess.Popen[str]:
+    """Start the agent of one host."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1",
+        *rendezvous, "-m", "stages.finetune",
+    ]  # fmt: skip
+    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "MASTER_PORT": str(port)}
+    return subprocess.Popen(
+        [part.format(rank=rank, port=port) for part in command], cwd=host, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+RENDEZVOUS = {
+    "c10d": ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:{port}", "--local-addr", "127.0.0.1"],
+    "static": ["--node-rank", "{rank}", "--master-addr", "127.0.0.1", "--master-port", "{port}"],
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", RENDEZVOUS)
+def test_torchrun(warm: Warm, hosts: list[Path], ledger: Ledger, kind: str) -> None:
+    alone, port = undisturbed(warm, hosts[0]), free_port()
+    agents = [torchrun(host, rank, port, *RENDEZVOUS[kind]) for rank, host in enumerate(hosts)]
+    said = [agent.communicate(timeout=180)[1] for agent in agents]
+    assert [agent.returncode for agent in agents] == [0, 0], said
+    (made,) = [host for host in hosts if (host / "models/finetuned").exists()]  # c10d chooses which is rank 0
+    assert ledger.same(
+        f"torchrun --nnodes 2 --nproc-per-node 1, {kind} rendezvous", "torchrun", tiny.outputs(made), alone
+    )
+
+
+@pytest.mark.full
+def test_torchrun_with_a_lost_host(hosts: list[Path]) -> None:
+    for host in hosts:
+        tiny.set_params(host, epochs="500")
+    port = free_port()
+    agents = [torchrun(host, rank, port, *RENDEZVOUS["static"]) for rank, host in enumerate(hosts)]
+    while not (hosts[0] / "metrics/finetune/trace.tsv").is_file():
+        assert agents[0].poll() is None
+        time.sleep(0.05)
+    for member in processes.of_session(agents[1].pid):
+        os.kill(member, signal.SIGKILL)
+    agents[1].communicate()
+    began = time.monotonic()
+    said = agents[0].communicate(timeout=60)[1]
+    assert time.monotonic() - began < 20
+    assert agents[0].returncode != 0
+    assert "finetune: error: another worker of this run was lost (" in said
+    assert processes.all_gone(agents[0].pid)
