@@ -42,7 +42,7 @@ class Reader:
         for line, cells in self.format.rows(path, self.encoding, columns):
             counts["read"] += 1
             where = f"{path}, {self.format.unit} {line}"
-            text, label, *_ = normal = [_normal(cell, where) for cell in cells]
+            text, label, *_ = normal = [normalised(cell, where) for cell in cells]
             if kept and not kept(normal[kept_at]):
                 counts["keep"] += 1
             elif text and label:
@@ -68,7 +68,7 @@ class Reader:
             )
 
 
-def _normal(cell: str, where: str) -> str:
+def normalised(cell: str, where: str) -> str:
     """Return a cell in Unicode NFC without white space at its ends. Raises InputError for what is no text."""
     if "\0" in cell:
         raise InputError(f"{where}: found a NUL character, wanted text")

@@ -1,0 +1,231 @@
+"""Predict the labels of texts with the fine-tuned model.
+
+    python -m stages.predict texts.csv --column text
+    printf 'wheat prices rose\\nquarterly profit up\\n' | python -m stages.predict
+
+Reads a file, or standard input without one: lines of text, or any format of `data.format` (by --format or the file's
+suffix; of tables, the column --column). Writes one JSON line for each input to standard output, in their order: the
+label, and the probability of every class as the exact value of its 32-bit float. Texts are cleaned and cut to tokens as
+in training. Memory does not grow with the input.
+
+A row's bits depend on how long the rows are that it is computed with, and on its place among them, though not on what
+they say: by themselves, rows come out with logits up to some 1e-5 apart. So rows are taken in windows of --window, and
+a window is computed as stages.evaluate computes its rows. The test rows in one window and in their order, from whatever
+file format, have the probabilities of data/predictions/test.parquet to the bit; in another order or window, or with
+rows left out, they have them to about six digits. The same input and window always give the same bytes.
+"""
+
+from __future__ import annotations
+
+if not __package__:
+    import sys
+
+    print("run me as: python -m stages.predict", file=sys.stderr)
+    sys.exit(2)
+
+import argparse
+import contextlib
+import json
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from stages.cleaning.reading import normalised
+from stages.core.cli import errors_told
+from stages.core.errors import InputError, nearest
+from stages.core.files import read_json
+from stages.encoding import Encoder, load_encoder
+from stages.formats import FORMATS
+from stages.formats.text import Encoding, lines
+from stages.repro.determinism import ensure_environment
+from stages.repro.workers import Group
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Tokens = NDArray[np.int32]
+
+MODEL = Path("models/finetuned")
+INPUT = Path("/dev/stdin")
+TEXT = "text"
+SUFFIXES = {".txt": TEXT, ".ndjson": "jsonl", **{f".{name}": name for name in FORMATS}}
+WINDOW = 10_000  # more than the test rows of every recipe; 10,000 rows of 512 tokens are 20 MB
+_CHARACTERS = 500_000  # of texts held at a time
+
+
+def predict(folder: Path, texts: Iterator[str], window: int, group: Group) -> Iterator[str]:
+    """Yield a JSON line for each of `texts`, by the model in `folder`; `window` rows are computed together.
+
+    Raises InputError for a folder that holds no fine-tuned classifier.
+    """
+    import numpy as np
+
+    from stages.inference import logits
+    from stages.interfaces import TokenRows
+    from stages.scoring.probabilities import predicted, softmax
+    from stages.tasks import TASKS
+
+    names = labels(folder)
+    length = read_json(folder / "tokenizer_config.json").get("model_max_length")
+    if not isinstance(length, int):
+        raise InputError(f"{folder / 'tokenizer_config.json'}: no model_max_length, wanted what finetune saved")
+    encoder = load_encoder(folder, length)
+    task, model, done = TASKS["classification"](), None, 0
+    for tokens in _windows(texts, encoder, window):
+        model = model or task.load(folder).to(group.device)
+        rows = TokenRows(
+            lengths=np.array([len(row) for row in tokens], dtype=np.int32),
+            labels=np.zeros(len(tokens), dtype=np.int64),
+            tokens=lambda indices, held=tokens: [held[index] for index in indices.tolist()],
+            pad=encoder.pad,
+        )
+        label = f"predict: rows from {done + 1:,}"
+        probabilities = softmax(logits(model, rows, task.collate, group, label))  # (N, C)
+        for best, row in zip(predicted(probabilities).tolist(), probabilities.tolist(), strict=True):
+            found = {"label": names[best], "probabilities": dict(zip(names, row, strict=True))}
+            yield json.dumps(found, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        done += len(tokens)
+
+
+def labels(folder: Path) -> list[str]:
+    """Return the classes of a fine-tuned model, in their order. Raises InputError when the folder names none."""
+    found = read_json(folder / "config.json").get("id2label")
+    if not found:
+        raise InputError(f"{folder / 'config.json'}: names no classes, wanted a fine-tuned model")
+    return [found[str(index)] for index in range(len(found))]
+
+
+def _windows(texts: Iterator[str], encoder: Encoder, window: int) -> Iterator[list[Tokens]]:
+    """Yield the token ids of `window` texts at a time, of less at the end."""
+    import numpy as np
+
+    while True:
+        tokens: list[Tokens] = []
+        for some in _parts(islice(texts, window)):
+            tokens += [np.array(ids, dtype=np.int32) for ids, _ in encoder(some)]
+            if not all(map(len, tokens)):
+                raise InputError("a text without any token, for a model that knows no special ones: leave it out")
+        if not tokens:
+            return
+        yield tokens
+
+
+def _parts(texts: Iterator[str]) -> Iterator[list[str]]:
+    part: list[str] = []
+    held = 0
+    for text in texts:
+        part.append(text)
+        held += len(text)
+        if held > _CHARACTERS:
+            yield part
+            part, held = [], 0
+    yield part
+
+
+def read(path: Path, kind: str, encoding: str, column: str) -> Iterator[str]:
+    """Yield the texts of a file of the format `kind`, cleaned as the preprocess stage does; `column` is of tables.
+
+    Of lines of text each is one, an empty one too. Raises InputError naming file and line for what is not as it should
+    be, and for a file without rows.
+    """
+    number = 0
+    if kind == TEXT:
+        for number, text in lines(path, encoding):
+            yield normalised(text, f"{path}, line {number}")
+    else:
+        table = FORMATS[kind]()
+        for number, (text,) in table.rows(path, encoding, [column]):
+            yield normalised(text, f"{path}, {table.unit} {number}")
+    if not number:
+        raise InputError(f"{path}: no rows")
+
+
+@contextlib.contextmanager
+def opened(path: Path, kind: str) -> Iterator[Path]:
+    """Yield a path that `kind` can be read from: Parquet is read from its end, so a pipe of it is kept in a file."""
+    if kind == "parquet" and not stat.S_ISREG(path.stat().st_mode):
+        with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+            kept = Path(folder, "input")
+            with path.open("rb") as source, kept.open("wb") as target:
+                shutil.copyfileobj(source, target)
+            try:
+                yield kept
+            except InputError as error:
+                raise InputError(str(error).replace(str(kept), str(path))) from None
+    else:
+        yield path
+
+
+def chosen(path: Path, asked: str | None) -> str:
+    """Return the format that is `asked` for or that the suffix tells. Raises InputError when neither does."""
+    kinds = [TEXT, *FORMATS]
+    if asked is not None:
+        if asked not in kinds:
+            raise InputError(f"--format: unknown format {asked!r}{nearest(asked, kinds)}")
+        return asked
+    if path == INPUT:
+        return TEXT
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: its suffix tells no format: say which with --format: {', '.join(kinds)}")
+    return SUFFIXES[path.suffix.lower()]
+
+
+def encoding(name: str) -> str:
+    """Return the name of an encoding that can be read. Raises ValueError otherwise."""
+    return str(TypeAdapter(Encoding).validate_python(name))
+
+
+def window(text: str) -> int:
+    """Return a whole number >= 1. Raises ValueError otherwise."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    said = argparse.ArgumentParser(prog="python -m stages.predict", description="Predict the labels of texts.")
+    said.add_argument("file", nargs="?", type=Path, metavar="FILE", help="what to read; without it, standard input")
+    said.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER", help="default %(default)s")
+    said.add_argument("--format", metavar="NAME", help=f"{TEXT} (one a line), {', '.join(FORMATS)}; default by suffix")
+    said.add_argument("--column", default="text", metavar="NAME", help="of a table: where texts are (default text)")
+    said.add_argument("--encoding", type=encoding, default="utf-8", metavar="NAME", help="default %(default)s")
+    said.add_argument(
+        "--window", type=window, default=WINDOW, metavar="ROWS",
+        help="rows computed together and then written; another number gives other bits (default %(default)s)",
+    )  # fmt: skip
+    return said
+
+
+def main() -> None:
+    """Predict what the command line names."""
+    asked = parser().parse_args()
+    with errors_told("predict"):
+        path = asked.file if asked.file is not None and str(asked.file) != "-" else INPUT
+        kind = chosen(path, asked.format)
+        if path != INPUT and not path.is_file():
+            raise InputError(f"{path}: {'a folder, wanted a file' if path.is_dir() else 'no such file'}")
+        ensure_environment()
+        from stages.repro.determinism import settle
+        from stages.repro.group import Alone
+
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+        group, count = Alone(settle(0)), 0
+        with opened(path, kind) as source:
+            for line in predict(asked.model, read(source, kind, asked.encoding, asked.column), asked.window, group):
+                sys.stdout.write(line)
+                count += 1
+            sys.stdout.flush()
+        print(f"predict: {count:,} rows", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+"""Predictions are those of evaluate to the bit; whatever the format, in order, as a stream."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stages import predict
+from stages.core.errors import InputError
+from stages.core.files import write_json
+from stages.core.tables import write_parquet
+from stages.repro.workers import Group
+from stages.tokenize import tokenize
+from tests import tiny
+
+ROWS = 70  # three shards of inference, the last of six rows
+EVALUATE = "evaluate: {bootstrap: 100, bootstrap_seed: 0, calibration_bins: 5, worst: 0}\n"
+
+
+def texts_of(rows: int, seed: int) -> list[str]:
+    draw = np.random.default_rng(seed)
+    return [" ".join(f"w{n}" for n in [i % 3, *draw.integers(3, 35, draw.integers(1, 20))]) for i in range(rows)]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which the pipeline ran from clean rows to the predictions of the test rows."""
+    root = tiny.clone(tmp_path_factory.mktemp("predict") / "run", epochs="1")
+    clean = root / "data/clean"
+    clean.mkdir()
+    for seed, (split, rows) in enumerate({"train": 60, "validation": 20, "test": ROWS}.items()):
+        table = {"id": pa.array(range(rows), pa.int64()), "text": texts_of(rows, seed)}
+        write_parquet(
+            clean / f"{split}.parquet", pa.table({**table, "label": pa.array(np.arange(rows) % 3, pa.int32())})
+        )
+    write_json(clean / "schema.json", {"task": "classification", "labels": tiny.LABELS})
+    shutil.rmtree(root / "data/tokens")
+    tokenize(16, clean, root / "models/base", root / "data/tokens", root / "metrics/tokenize.json")
+    tiny.run_here(root)
+    with root.joinpath("params.yaml").open("a") as params:
+        params.write(EVALUATE)
+    code, said = tiny.run(root, "stages.evaluate", REPRISE_WORKERS="2")
+    assert code == 0, said
+    return root
+
+
+@pytest.fixture(scope="module")
+def texts(root: Path) -> list[str]:
+    return list(pq.read_table(root / "data/clean/test.parquet")["text"].to_pylist())
+
+
+@pytest.fixture(scope="module")
+def group() -> Group:
+    import torch
+
+    from stages.repro.group import Alone
+
+    return Alone(torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def piped(root: Path, texts: list[str]) -> bytes:
+    """Return what the command writes for the test rows as lines of text through a pipe."""
+    given = "".join(f"{text}\n" for text in texts).encode()
+    done = subprocess.run([sys.executable, "-m", "stages.predict"], cwd=root, input=given, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, f"predict: {ROWS} rows\n".encode())
+    return done.stdout
+
+
+def test_the_test_rows_have_the_bits_of_evaluate(root: Path, piped: bytes) -> None:
+    wanted = pq.read_table(root / "data/predictions/test.parquet").to_pylist()
+    found = [json.loads(line) for line in piped.splitlines()]
+    assert [one["label"] for one in found] == [row["prediction"] for row in wanted]
+    assert [one["probabilities"] for one in found] == [{n: row[f"p_{n}"] for n in tiny.LABELS} for row in wanted]
+
+
+def test_a_line_is_canonical_json(piped: bytes) -> None:
+    for line in piped.decode().splitlines():
+        assert line == json.dumps(json.loads(line), sort_keys=True)
+
+
+def test_every_format_gives_the_same_texts(texts: list[str], tmp_path: Path) -> None:
+    tables = io.StringIO()
+    csv.writer(tables).writerows([["id", "words"], *enumerate(texts)])
+    content = {
+        "a.txt": "\r\n".join(texts).encode(),
+        "a.csv": tables.getvalue().encode(),
+        "a.tsv": "".join(f"{text}\n" for text in ["words", *texts]).encode(),
+        "a.jsonl": "".join(f"{json.dumps({'words': f'  {text}'})}\n" for text in texts).encode(),
+        "a.tab": "".join(f"{text}\n" for text in ["words", "string", "meta", *texts]).encode(),
+    }
+    for name, data in content.items():
+        tmp_path.joinpath(name).write_bytes(data)
+    pq.write_table(pa.table({"words": texts}), tmp_path / "a.parquet")
+    for name in (*content, "a.parquet"):
+        kind = predict.chosen(tmp_path / name, None)
+        assert list(predict.read(tmp_path / name, kind, "utf-8", "words")) == texts
+
+
+def test_parquet_can_be_piped(root: Path, texts: list[str], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    content = (root / "data/clean/test.parquet").read_bytes()
+    for _ in range(2):
+        threading.Thread(target=pipe.write_bytes, args=(content,)).start()
+        with pytest.raises(InputError) as caught, predict.opened(pipe, "parquet") as path:
+            assert list(predict.read(path, "parquet", "utf-8", "text")) == texts
+            list(predict.read(path, "parquet", "utf-8", "txet"))
+        assert str(caught.value) == f"{pipe}: no column 'txet' (nearest: 'text')"
+
+
+def probabilities(root: Path, texts: list[str], window: int, group: Group) -> np.ndarray:
+    found = predict.predict(root / "models/finetuned", iter(texts), window, group)
+    return np.array([list(json.loads(line)["probabilities"].values()) for line in found])
+
+
+def test_what_the_neighbours_say_does_not_matter(root: Path, texts: list[str], group: Group) -> None:
+    """Only their lengths do: rows of even number keep their bits when all others change their words."""
+    others = [text if i % 2 == 0 else re.sub(r"\d+", "7", text) for i, text in enumerate(texts)]
+    assert others[1] != texts[1]
+    found, wanted = (probabilities(root, each, ROWS, group) for each in (others, texts))
+    assert found[::2].tobytes() == wanted[::2].tobytes()
+
+
+def test_another_order_gives_nearly_the_same(root: Path, texts: list[str], group: Group) -> None:
+    order = np.random.default_rng(0).permutation(ROWS)
+    mixed = probabilities(root, [texts[index] for index in order], ROWS, group)
+    np.testing.assert_allclose(mixed, probabilities(root, texts, ROWS, group)[order], rtol=1e-4, atol=1e-6)
+
+
+def test_another_window_gives_nearly_the_same(root: Path, texts: list[str], group: Group) -> None:
+    straight = probabilities(root, texts, ROWS, group)
+    for window in (1, 7, 64):
+        np.testing.assert_allclose(probabilities(root, texts, window, group), straight, rtol=1e-4, atol=1e-6)
+
+
+def test_windows_are_written_before_the_next_is_read(root: Path, group: Group) -> None:
+    read = []
+
+    def endless() -> Iterator[str]:
+        for number in range(1_000_000_000):
+            read.append(number)
+            yield f"w{number % 35}"
+
+    found = predict.predict(root / "models/finetuned", endless(), 4, group)
+    for line in range(9):
+        next(found)
+        assert len(read) == 4 * (line // 4 + 1)
+
+
+def test_long_texts_are_held_a_few_at_a_time() -> None:
+    long = "x" * 400_000
+    parts = predict._parts(iter([long] * 5))
+    assert [len(part) for part in parts] == [2, 2, 1]
+
+
+def test_an_empty_line_is_an_input(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("one\n\n three \n")
+    assert list(predict.read(path, "text", "utf-8", "text")) == ["one", "", "three"]
+
+
+def test_texts_are_cleaned_as_in_training(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("  cafe\u0301\t\n")
+    assert list(predict.read(path, "text", "utf-8", "text")) == ["caf\u00e9"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.txt", b"", "a.txt: empty file"),
+        ("a.csv", b"text\n", "a.csv: no rows"),
+        ("a.txt", b"one\ntw\xffo\n", "a.txt, line 2, byte 6: found byte 0xff"),
+        ("a.csv", b"id,txet\n1,x\n", "a.csv: no column 'text' (nearest: 'txet')"),
+        ("a.csv", b"id,text\n1,x\n2\n", "a.csv, line 3: found 1 column, wanted 2"),
+        ("a.jsonl", b'{"text": "x"}\n{"text": \n', "a.jsonl, line 2: not JSON"),
+        ("a.jsonl", b'{"text": "x"}\n{"text": 1.5}\n', "a.jsonl, line 2: found a fraction in column 'text'"),
+        ("a.jsonl", b'{"text": "\\ud800"}\n', "a.jsonl, line 1: found half a surrogate pair"),
+        ("a.parquet", b"PAR", "a.parquet: not a readable Parquet file"),
+    ],
+)
+def test_bad_input_names_file_and_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        list(predict.read(path, predict.chosen(path, None), "utf-8", "text"))
+    assert str(caught.value).startswith(f"{tmp_path}/{said}")
+
+
+def test_the_format_is_told_by_the_suffix_or_asked_for() -> None:
+    assert predict.chosen(Path("a.NDJSON"), None) == "jsonl"
+    assert predict.chosen(Path("a.csv"), "text") == "text"
+    assert predict.chosen(predict.INPUT, None) == "text"
+    with pytest.raises(InputError, match=r"a\.doc: its suffix tells no format: say which with --format: text, tab"):
+        predict.chosen(Path("a.doc"), None)
+    with pytest.raises(InputError, match=r"--format: unknown format 'jsnol' \(nearest: 'jsonl'"):
+        predict.chosen(Path("a"), "jsnol")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing.csv",), "predict: error: nothing.csv: no such file\n"),
+        (("data", "--format", "csv"), "predict: error: data: a folder, wanted a file\n"),
+        (("--window", "0"), "argument --window: invalid window value: '0'\n"),
+        (("--encoding", "utf-9"), "argument --encoding: invalid encoding value: 'utf-9'\n"),
+    ],
+)
+def test_what_cannot_be_read_ends_with_one_message(
+    root: Path, arguments: tuple[str, ...], said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(sys, "argv", ["predict", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        predict.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_a_broken_row_after_whole_windows_leaves_those_written(root: Path, group: Group, tmp_path: Path) -> None:
+    path, written = tmp_path / "a.jsonl", []
+    path.write_text('{"text": "w1"}\n' * 5 + "{\n")
+    with pytest.raises(InputError, match=r"a\.jsonl, line 6: not JSON"):
+        written.extend(
+            predict.predict(root / "models/finetuned", predict.read(path, "jsonl", "utf-8", "text"), 2, group)
+        )
+    assert len(written) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("config.json", {"model_type": "bert"}, "config.json: names no classes, wanted a fine-tuned model"),
+        ("tokenizer_config.json", {}, "tokenizer_config.json: no model_max_length, wanted what finetune saved"),
+    ],
+)
+def test_a_folder_without_a_fine_tuned_model_is_refused(
+    root: Path, group: Group, tmp_path: Path, name: str, content: object, said: str
+) -> None:
+    folder = Path(shutil.copytree(root / "models/finetuned", tmp_path / "model"))
+    write_json(folder / name, content)
+    with pytest.raises(InputError, match=said):
+        next(predict.predict(folder, iter(["w1"]), 1, group))
+
+
+def test_a_text_without_tokens_is_refused(root: Path, group: Group) -> None:
+    with pytest.raises(InputError, match="a text without any token"):
+        next(predict.predict(root / "models/finetuned", iter([""]), 1, group))
+
+
+def test_a_reader_that_leaves_ends_it_quietly(root: Path) -> None:
+    words = f"seq 100000 | {sys.executable} -m stages.predict --window 100 | head -n 1 | wc -l"
+    done = subprocess.run(["bash", "-c", words], cwd=root, capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("1", "")
+
+
+def test_torch_is_not_imported_for_what_cannot_be_read() -> None:
+    code = "import sys, stages.predict; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=tiny.ROOT).returncode == 0
+
+
+def test_as_a_script_it_says_how_to_run_it() -> None:
+    done = subprocess.run([sys.executable, tiny.ROOT / "stages/predict.py"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (2, "run me as: python -m stages.predict\n")
