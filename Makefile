@@ -16,7 +16,7 @@ repro: $(VENV)/installed  ## run the pipeline: data, tokens, model, metrics
 	@$(BIN)/python -m dvc repro
 
 test: $(VENV)/installed-dev  ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 prove: $(VENV)/installed-dev  ## all that must not matter, varied; writes benchmarks/EXACTNESS.md (half an hour)
 	@REPRISE_PROVE=full $(BIN)/python -m pytest tests/exactness tests/test_finetune.py tests/repro tests/training \

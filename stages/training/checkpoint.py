@@ -6,6 +6,8 @@ of each. It is written under another name, synced, and renamed. The two newest a
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import sys
@@ -14,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from stages.core.errors import InputError
 from stages.core.files import canonical_json, read_json, sync, write_json
-from stages.repro.digests import of_file, of_folder
+from stages.repro.digests import of_file
 
 KEPT = 2
 MANIFEST = "manifest.json"
@@ -47,19 +49,43 @@ def save(
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        for stem, named in tensors.items():
-            save_file({n: t.detach().cpu().contiguous() for n, t in named.items()}, partial / f"{stem}.safetensors")
+        digests = {f"{stem}.safetensors": _write(partial / f"{stem}.safetensors", tensors[stem]) for stem in tensors}
         write_json(partial / "state.json", {"step": step, **state})
-        write_json(partial / MANIFEST, of_folder(partial))
+        write_json(partial / MANIFEST, {**digests, "state.json": of_file(partial / "state.json")})
         sync(partial)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(partial, target)
         sync(folder, deep=False)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise InputError(f"{target}: the checkpoint cannot be written: {error}") from error
     for old in list(_newest_first(folder))[kept:]:
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor]) -> str:
+    """Write float32 tensors as a safetensors file and return its SHA-256.
+
+    The library's own writer first copies all of them, as much memory as a training run has to spare; and its file has
+    to be read again for the digest. https://huggingface.co/docs/safetensors describes the format.
+    """
+    header, offset = {}, 0
+    for name, tensor in tensors.items():
+        assert tensor.dtype == torch.float32
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [offset, offset + tensor.nbytes]}
+        offset += tensor.nbytes
+    told = json.dumps(header).encode()
+    told += b" " * (-len(told) % 8)
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for piece in (len(told).to_bytes(8, "little"), told):
+            file.write(piece)
+            digest.update(piece)
+        for tensor in tensors.values():
+            data = tensor.detach().cpu().contiguous().view(-1).numpy().data.cast("B")
+            file.write(data)
+            digest.update(data)
+    return digest.hexdigest()
 
 
 def latest(folder: Path) -> Iterator[Checkpoint]:
