@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,7 @@ def test_a_lost_host_ends_the_other_with_its_reason(warm: Warm, hosts: list[Path
         tiny.set_params(host, epochs="500")
     port = free_port()
     started = [join(warm, hosts, port, rank) for rank in (0, 1)]
-    while not (hosts[0] / "metrics/finetune/trace.tsv").is_file():
-        time.sleep(0.01)
+    wait_for(hosts[0] / "metrics/finetune/trace.tsv")
     began = time.monotonic()
     started[lost].send(signal.SIGKILL)
     assert started[lost].wait()[0] == -signal.SIGKILL
@@ -84,17 +84,46 @@ def test_a_lost_host_ends_the_other_with_its_reason(warm: Warm, hosts: list[Path
     assert ledger.same("two hosts, after one was lost", "forked", tiny.outputs(hosts[0]), alone)
 
 
-def torchrun(host: Path, rank: int, port: int, *rendezvous: str) -> subprocess.Popen[str]:
-    """Start the agent of one host."""
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1",
-        *rendezvous, "-m", "stages.finetune",
-    ]  # fmt: skip
-    environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "MASTER_PORT": str(port)}
-    return subprocess.Popen(
-        [part.format(rank=rank, port=port) for part in command], cwd=host, env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+Torchrun = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def torchrun() -> Iterator[Torchrun]:
+    """Return what starts the agent of one host; in the end nothing of any is left."""
+    agents: list[subprocess.Popen[str]] = []
+
+    def start(host: Path, rank: int, port: int, kind: str) -> subprocess.Popen[str]:
+        command = [
+            sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1",
+            *RENDEZVOUS[kind], "-m", "stages.finetune",
+        ]  # fmt: skip
+        agents.append(
+            subprocess.Popen(
+                [part.format(rank=rank, port=port) for part in command], cwd=host, text=True, start_new_session=True,
+                env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )
+        )  # fmt: skip
+        return agents[-1]
+
+    yield start
+    for agent in agents:
+        if agent.poll() is None:
+            for pid in (*children(agent), agent.pid):
+                os.kill(pid, signal.SIGKILL)
+            agent.communicate()
+
+
+def wait_for(file: Path) -> None:
+    """Wait until the file is there."""
+    deadline = time.monotonic() + 120
+    while not file.is_file():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def children(agent: subprocess.Popen[str]) -> list[int]:
+    """Return the workers of an agent."""
+    return [int(pid) for pid in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()]
 
 
 RENDEZVOUS = {
@@ -105,9 +134,9 @@ RENDEZVOUS = {
 
 @pytest.mark.full
 @pytest.mark.parametrize("kind", RENDEZVOUS)
-def test_torchrun(warm: Warm, hosts: list[Path], ledger: Ledger, kind: str) -> None:
+def test_torchrun(warm: Warm, hosts: list[Path], ledger: Ledger, torchrun: Torchrun, kind: str) -> None:
     alone, port = undisturbed(warm, hosts[0]), free_port()
-    agents = [torchrun(host, rank, port, *RENDEZVOUS[kind]) for rank, host in enumerate(hosts)]
+    agents = [torchrun(host, rank, port, kind) for rank, host in enumerate(hosts)]
     said = [agent.communicate(timeout=180)[1] for agent in agents]
     assert [agent.returncode for agent in agents] == [0, 0], said
     (made,) = [host for host in hosts if (host / "models/finetuned").exists()]  # c10d chooses which is rank 0
@@ -117,15 +146,14 @@ def test_torchrun(warm: Warm, hosts: list[Path], ledger: Ledger, kind: str) -> N
 
 
 @pytest.mark.full
-def test_torchrun_with_a_lost_host(hosts: list[Path]) -> None:
+def test_torchrun_with_a_lost_host(hosts: list[Path], torchrun: Torchrun) -> None:
     for host in hosts:
         tiny.set_params(host, epochs="500")
     port = free_port()
-    agents = [torchrun(host, rank, port, *RENDEZVOUS["static"]) for rank, host in enumerate(hosts)]
-    while not (hosts[0] / "metrics/finetune/trace.tsv").is_file():
-        assert agents[0].poll() is None
-        time.sleep(0.05)
-    for member in processes.of_session(agents[1].pid):
+    agents = [torchrun(host, rank, port, "static") for rank, host in enumerate(hosts)]
+    wait_for(hosts[0] / "metrics/finetune/trace.tsv")
+    workers = [children(agent) for agent in agents]  # each leads a session of its own
+    for member in (agents[1].pid, *workers[1]):
         os.kill(member, signal.SIGKILL)
     agents[1].communicate()
     began = time.monotonic()
@@ -133,4 +161,4 @@ def test_torchrun_with_a_lost_host(hosts: list[Path]) -> None:
     assert time.monotonic() - began < 20
     assert agents[0].returncode != 0
     assert "finetune: error: another worker of this run was lost (" in said
-    assert processes.all_gone(agents[0].pid)
+    assert all(processes.all_gone(leader) for leader in (agents[0].pid, *workers[0], *workers[1]))
