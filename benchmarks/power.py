@@ -60,7 +60,8 @@ def main() -> None:
                 found = shares(seeds, effect, spread, draw)
                 cells.append(f"{found.get('STATISTICAL', 0):.0%} / {found.get('DIFFERENT', 0):.0%}".replace("%", ""))
             print(f"| {seeds} | " + " | ".join(cells) + " |", flush=True)
-        print()
+        if spread != SPREADS[-1]:
+            print()
 
 
 if __name__ == "__main__":
