@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -233,9 +233,9 @@ def _batches(plan: Any, first: int, count: int) -> dict[str, int]:
     return {"rows": len(lengths), "tokens": int(lengths.sum()), "squares": int((lengths**2).sum())}
 
 
-def _all_reduced(self: Any, mine: Any, shapes: Any, shards: int) -> dict[int, torch.Tensor]:
+def _all_reduced(self: Any, mine: Any, shapes: Any, shards: int) -> Iterator[tuple[int, torch.Tensor]]:
     """Stand in for Reduction._swapped, by which workers without common memory sum: every shard's batch is full."""
     flat = torch.cat([t.reshape(-1) for t in mine])
     dist.all_reduce(flat)
     pieces = flat.split([shape.numel() for shape in shapes])
-    return {place: piece.view(shape) for place, (piece, shape) in enumerate(zip(pieces, shapes, strict=True))}
+    yield from enumerate(piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True))

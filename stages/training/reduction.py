@@ -11,7 +11,7 @@ owns. Workers that do not, swap their sums pairwise, lowest level first, and eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -98,24 +98,26 @@ class Reduction:
         """Reduce this worker's sums, `mine` and `aside`, None when it has no shard; `shapes` are those of `mine`."""
         if self.group.size == 1:
             assert mine is not None
-            sums = dict(enumerate(mine))
+            summed: Iterator[tuple[int, Tensor]] = enumerate(mine)
         elif self._boxes is not None:
-            sums = self._summed(self._boxes, mine, shapes, shards)
+            summed = self._summed(self._boxes, mine, shapes, shards)
         else:
-            sums = self._swapped(mine, shapes, shards)
-        norms = torch._foreach_norm(list(sums.values())) if sums else []
-        told = {i: (float(norm), leaf_digest(leaf)) for norm, (i, leaf) in zip(norms, sums.items(), strict=True)}
+            summed = self._swapped(mine, shapes, shards)
+        sums, told = {}, {}
+        for leaf, total in summed:  # each is read again while it is still in the processor's cache
+            sums[leaf] = total
+            told[leaf] = (float(torch.linalg.vector_norm(total)), leaf_digest(total))
         found = self.group.gather((told, aside))
         whole = {i: value for share, _ in found for i, value in share.items()}
-        total = across([part for _, part in found])
-        assert total is not None
+        extra = across([part for _, part in found])
+        assert extra is not None
         leaves = range(len(shapes))
-        return Reduced(sums, torch.tensor([whole[i][0] for i in leaves]), [whole[i][1] for i in leaves], total)
+        return Reduced(sums, torch.tensor([whole[i][0] for i in leaves]), [whole[i][1] for i in leaves], extra)
 
     def _summed(
         self, boxes: Tensor, mine: list[Tensor] | None, shapes: Sequence[torch.Size], shards: int
-    ) -> dict[int, Tensor]:
-        """Lay out the leaves of others, and add up one's own from what the others have laid out."""
+    ) -> Iterator[tuple[int, Tensor]]:
+        """Lay out the leaves of others; yield the sums of one's own, added up from what the others have laid out."""
         rank, size = self.group.rank, self.group.size
 
         def box(worker: int, leaf: int) -> Tensor:
@@ -127,7 +129,6 @@ class Reduction:
                     box(rank, leaf).copy_(value)
         self.group.barrier()
         busy = [high > low for low, high in (owned(worker, size, shards) for worker in range(size))]
-        sums = {}
         for leaf in range(len(shapes)):
             if self.owns(leaf):
                 parts = [
@@ -136,10 +137,11 @@ class Reduction:
                 ]
                 total = across(parts)
                 assert total is not None
-                sums[leaf] = total  # may be another's box, which nobody writes before the step is taken
-        return sums
+                yield leaf, total  # may be another's box, which nobody writes before the step is taken
 
-    def _swapped(self, mine: list[Tensor] | None, shapes: Sequence[torch.Size], shards: int) -> dict[int, Tensor]:
+    def _swapped(
+        self, mine: list[Tensor] | None, shapes: Sequence[torch.Size], shards: int
+    ) -> Iterator[tuple[int, Tensor]]:
         group = self.group
         total = torch.empty(self._starts[-1])
         views = [total[start:][: shape.numel()].view(shape) for start, shape in zip(self._starts, shapes, strict=False)]
@@ -155,7 +157,7 @@ class Reduction:
                 total += other
             filled = filled or high > low
             bit *= 2
-        return dict(enumerate(view.to(group.device) for view in views))
+        yield from enumerate(view.to(group.device) for view in views)
 
 
 def shared_out(cost: Sequence[int], size: int) -> list[int]:
