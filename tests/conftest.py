@@ -21,10 +21,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Group the tests for pytest-xdist, the longest groups first."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
-    places: dict[str, int] = {}
+    places: dict[pytest.Item, int] = {}
     for item in items:
         file = Path(item.path).relative_to(config.rootpath).as_posix()
         group = next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
-        places[item.nodeid] = (*TOGETHER, "tests/test_finetune.py", group).index(group)
+        places[item] = (*TOGETHER, "tests/test_finetune.py", group).index(group)
         item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: places[item.nodeid.split("@")[0]])
+    items.sort(key=places.__getitem__)
