@@ -99,9 +99,10 @@ def interrupted(root: Path, draw: random.Random, every: int) -> Iterator[str]:
     """Start the command again and again, end it at random moments; yield at which. Ends when a run comes to its end."""
     for number in itertools.count(1):
         process = start(root, draw.choice((1, 1, 2, 2, 4)))
-        wait_for(root, process, lines(root / "metrics/finetune/steps.tsv") + draw.randint(0, 6))
-        time.sleep(draw.random() * 0.05)
         sent = signal.SIGKILL if number % REPEAT else draw.choice((signal.SIGTERM, signal.SIGINT))
+        further = draw.randint(0 if sent == signal.SIGKILL else 1, 6)  # a kill may also come while it still starts
+        wait_for(root, process, lines(root / "metrics/finetune/steps.tsv") + further)
+        time.sleep(draw.random() * 0.05)
         process.send_signal(sent)
         said = process.communicate(timeout=120)[1]
         assert processes.all_gone(process.pid)
@@ -154,7 +155,7 @@ def test_any_dead_worker_ends_the_run_with_its_reason(warm: Warm, root: Path, le
         subprocess.run(["kill", "-9", children[victim]], check=True)
         said = process.communicate(timeout=60)[1]
         assert time.monotonic() - began < 10
-        assert process.returncode == 1
+        assert process.returncode in (1, 2)
         assert f"worker {victim} was ended by SIGKILL" in said
         assert "Traceback" not in said
         assert processes.all_gone(process.pid)
