@@ -136,6 +136,7 @@ def run_digest(params: Params, tokens: Path, base: Path) -> str:
     import stages.training.loop  # noqa: F401  all that computes is imported now, so sys.modules lists it
 
     code = {n: digests.of_file(Path(str(m.__file__))) for n, m in sys.modules.items() if n.startswith("stages.")}
+    code["stages.finetune"] = digests.of_file(Path(__file__))  # as a command it goes by the name of __main__
     return digests.of_value(
         {
             "params": repr(params),

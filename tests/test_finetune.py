@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from stages import finetune
 from stages.core.errors import InputError
 from stages.core.files import read_json
+from stages.core.params import load
 from stages.objectives.plain import Plain
 from tests import tiny
+from tests.exactness.processes import alive
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +156,7 @@ def test_a_dead_worker_ends_the_run_with_its_reason_and_leaves_no_orphan(root: P
     assert process.returncode != 0
     assert "worker 1 was ended by SIGKILL" in said
     assert "Traceback" not in said
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert not any(alive(int(child)) for child in children)
 
 
 def test_workers_end_with_a_killed_supervisor(root: Path) -> None:
@@ -164,7 +167,7 @@ def test_workers_end_with_a_killed_supervisor(root: Path) -> None:
     process.kill()
     process.communicate()
     deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{child}").exists() for child in children):
+    while any(alive(int(child)) for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -212,6 +215,15 @@ def test_other_params_do_not_go_on_from_a_checkpoint(killed: Path, tmp_path: Pat
     root = Path(shutil.copytree(killed, tmp_path / "clone", symlinks=True))
     tiny.set_params(root, seed="2")
     assert tiny.run(root) == (0, "")
+
+
+def test_an_edit_of_the_stage_itself_makes_another_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = load(finetune.Params, root / "params.yaml")
+    digest = finetune.run_digest(params, root / "data/tokens", root / "models/base")
+    edited = root / "edited.py"
+    edited.write_bytes(Path(finetune.__file__).read_bytes() + b"# edited\n")
+    monkeypatch.setattr(finetune, "__file__", str(edited))
+    assert finetune.run_digest(params, root / "data/tokens", root / "models/base") != digest
 
 
 @pytest.mark.parametrize(

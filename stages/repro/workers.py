@@ -70,7 +70,11 @@ def run(module: str, work: Callable[[Group], None], most: int) -> None:
     _die_with_parent()
     from stages.repro import group
 
-    with group.joined() as joined:
+    supervised = (
+        RENDEZVOUS in os.environ
+    )  # then the supervisor has the lock; under torchrun the host of rank 0 takes it
+    locked = contextlib.nullcontext() if supervised or os.environ["RANK"] != "0" else lock(module.rsplit(".", 1)[-1])
+    with locked, group.joined() as joined:
         work(joined)
 
 
@@ -187,10 +191,13 @@ def _report(failed: int, processes: list[subprocess.Popen[bytes]], logs: Sequenc
 
 
 def _die_with_parent() -> None:
-    """Have the kernel end this worker when its parent goes, even by kill -9 (Linux; elsewhere the group notices)."""
-    if sys.platform != "linux" or RENDEZVOUS not in os.environ:
+    """Have the kernel end this worker when its parent goes, even by kill -9 (Linux; elsewhere the group notices).
+
+    The parent is our supervisor, or torchrun's agent, which alone may be process 1 of a container.
+    """
+    if sys.platform != "linux":
         return
     parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if parent == 1 or os.getppid() != parent:
+    if os.getppid() != parent or (parent == 1 and RENDEZVOUS in os.environ):
         raise SystemExit(1)

@@ -26,7 +26,7 @@ class Trace:
     """Lines of metrics/finetune/trace.tsv."""
 
     def __init__(self, chain: str) -> None:
-        self.chain = chain  # of the last line; at the start, the digest of what determines the run
+        self.chain = chain  # of the last line; empty at the start
 
     def line(self, step: int, loss: float, norm: float, digests: Sequence[str]) -> str:
         """Return the line of `step` and go on in the chain: each link is the SHA-256 of the one before and the line.

@@ -236,5 +236,6 @@ def test_at_the_checkpoint_after_it_the_flipped_tensor_is_named(
     assert said[0].startswith("traces: step 6 is the first that differs, in ")
     assert said[1].startswith("  loss ")
     assert said[1].endswith(" in both")
-    assert f"checkpoint of step 6: {state.differing} of {state.tensors} tensors differ, first {NAME} (" in "\n".join(said)
+    counted = f"checkpoint of step 6: {state.differing} of {state.tensors} tensors differ, first {NAME} ("
+    assert counted in "\n".join(said)
     assert "  1 of 256 elements, largest difference" in "\n".join(said)
