@@ -1,6 +1,7 @@
 # `make help` lists the targets. Each works alone on a fresh clone: it makes the venv and installs what it needs.
 
 PYTHON ?= python3
+AGAINST ?= HEAD
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -18,6 +19,9 @@ repro: $(VENV)/installed  ## run the pipeline: data, tokens, model, metrics
 test: $(VENV)/installed-dev  ## run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
+report: $(VENV)/installed-dev  ## tell of the run, and how it differs from AGAINST (HEAD): report.html, report.md
+	@$(BIN)/python -m stages.report --against $(AGAINST)
+
 prove: $(VENV)/installed-dev  ## all that must not matter, varied; writes benchmarks/EXACTNESS.md (half an hour)
 	@REPRISE_PROVE=full $(BIN)/python -m pytest tests/exactness tests/test_finetune.py tests/repro tests/training \
 	  tests/verification/test_divergence.py
@@ -29,6 +33,8 @@ lint: $(VENV)/installed-dev  ## check style, types and layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/zizmor --offline --quiet --no-progress .github/workflows
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 
 schema: $(VENV)/installed  ## write params.schema.json and certificate.schema.json anew from their models
 	@$(BIN)/python -m stages.params --schema > schema.partial
@@ -42,7 +48,7 @@ lock:  ## write both locks anew, with the newest versions pyproject.toml allows
 	.venv-lock/bin/pip install -qq .
 	{ grep '^#' requirements.lock; $(PINS); } > lock.partial
 	mv lock.partial requirements.lock
-	.venv-lock/bin/pip install -qq --constraint requirements.lock '.[dev]'
+	.venv-lock/bin/pip install -qq --constraint requirements.lock '.[dev,report]'
 	{ grep '^#' requirements-dev.lock; $(PINS) | grep -vxFf requirements.lock; } > lock.partial
 	mv lock.partial requirements-dev.lock
 	rm -rf .venv-lock reprise.egg-info build
@@ -71,4 +77,4 @@ NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/de
 PINS = .venv-lock/bin/pip freeze --exclude reprise \
   | sed 's/+[a-z0-9.]*$$//' | grep -vE '^(nvidia-|triton|cuda-)'
 
-.PHONY: help repro test prove check lint schema lock clean
+.PHONY: help repro test report prove check lint schema lock clean

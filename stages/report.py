@@ -1,0 +1,108 @@
+"""The report of one run: a page for people, and a comparison with another revision for a pull request.
+
+    python -m stages.report                         against HEAD
+    python -m stages.report --against origin/main
+
+Reads params.yaml, dvc.lock, metrics/ and data/predictions/worst.tsv; of the other revision, what Git holds of them.
+Writes report.html, which needs nothing but itself, and report.md with its images in report/: the same bytes for the
+same run. It trains and scores nothing.
+"""
+
+from __future__ import annotations
+
+if not __package__:
+    import sys
+
+    print("run me as: python -m stages.report", file=sys.stderr)
+    sys.exit(2)
+
+import argparse
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from stages.core import yaml12
+from stages.core.cli import errors_told
+from stages.core.errors import InputError, nearest
+from stages.core.files import outputs
+from stages.reporting.run import Locked, read
+from stages.reporting.tables import PLOTS, Table, parse
+from stages.verification import git, lock
+
+PAGE, REVIEW, IMAGES = Path("report.html"), Path("report.md"), Path("report")
+
+
+def report(root: Path, against: str, texts: bool) -> None:
+    """Write the report of the run in the folder `root`, a repository, compared with the revision `against`.
+
+    The texts of the worst errors are shown when `texts`. Raises InputError, and writes nothing, when something that is
+    read is missing or broken, or when `against` names no commit.
+    """
+    try:
+        from stages.reporting import page, review
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{str(error.name).split('.')[0]} is not installed: `make report` brings what draws the charts"
+        ) from None
+
+    run = read(root, locked(root), texts)
+    commit = revision(root, against)
+    metrics, params = (review.difference(root, what, against) for what in ("metrics", "params"))
+    before = plots(root, commit)
+    with outputs(root / PAGE, root / REVIEW, root / IMAGES) as (html, markdown, images):
+        html.write_text(page.page(run), encoding="utf-8", newline="\n")
+        images.mkdir()
+        drawn = review.images(run.plots, before, against, images)
+        said = review.markdown(against, commit, metrics, params, drawn, run.notices)
+        markdown.write_text(said, encoding="utf-8", newline="\n")
+
+
+def locked(root: Path) -> Locked:
+    """Return what dvc.lock records. Raises InputError when it is missing or lacks a stage."""
+    path = root / "dvc.lock"
+    if not path.is_file():
+        raise InputError("dvc.lock: no such file: there is no run to report yet; run dvc repro")
+    text = yaml12.read_text(path)
+    stages = lock.parse(text, "dvc.lock")
+    return Locked(
+        params=lock.params(stages),
+        read={name: stage.deps for name, stage in stages.items()},
+        written={name: stage.outs for name, stage in stages.items()},
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+    )
+
+
+def revision(root: Path, name: str) -> str:
+    """Return the 40 digits of the commit that `name` names. Raises InputError with the nearest branch or tag."""
+    try:
+        return git.commit(root, name)
+    except InputError:
+        known = git.ask(root, "for-each-ref", "--format=%(refname:short)").decode().split()
+        raise InputError(f"--against: {name!r} names no commit of this repository{nearest(name, known)}") from None
+
+
+def plots(root: Path, commit: str) -> Mapping[str, Table] | None:
+    """Return the plots' tables as `commit` holds them, None when it holds no run, or one of another shape."""
+    found = {name: git.file(root, commit, name) for name in PLOTS}
+    try:
+        return {name: parse((content or b"").decode(), name, PLOTS[name]) for name, content in found.items()}
+    except (InputError, UnicodeDecodeError):
+        return None
+
+
+def main() -> None:
+    """Write the report of the run in the working folder."""
+    parser = argparse.ArgumentParser(prog="python -m stages.report", description="Write the report of one run.")
+    parser.add_argument("--against", default="HEAD", metavar="REV", help="what to compare with (default %(default)s)")
+    parser.add_argument(
+        "--without-texts", action="store_true",
+        help="leave out the texts of the worst errors, which may not be ours to publish; data/ is then not needed",
+    )  # fmt: skip
+    asked = parser.parse_args()
+    with errors_told("report"):
+        report(Path(), asked.against, texts=not asked.without_texts)
+        print(f"{PAGE} and {REVIEW} tell the run, and how it differs from {asked.against}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""What is drawn, with matplotlib: of one run, or of a run and the one it is compared with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from stages.reporting.tables import RELIABILITY, STEPS, VALIDATION, Table
+
+Runs = Mapping[str, Mapping[str, Table]]  # name -> the run's plots by path; the last is the one reported
+POINTS = 300  # of a curve: longer ones are drawn as the means of so many stretches of equal length
+NUMBERED = 15  # classes up to which the cells of a confusion matrix carry their numbers
+SIZE = (4.6, 3.1)  # inches: what is legible on a page 400 pixels wide
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours: of text, of secondary text, of lines behind, of the background, and of the curves."""
+
+    ink: str
+    muted: str
+    grid: str
+    paper: str
+    series: tuple[str, str]
+
+
+class Chart(Protocol):
+    """Draws one or more runs in the colours of a palette."""
+
+    def __call__(self, runs: Runs, palette: Palette) -> Figure: ...
+
+
+def loss(runs: Runs, palette: Palette) -> Figure:
+    """Draw the loss of the training batches, smoothed, and of the validation rows, over steps."""
+    figure, axes = _figure(palette, "step", "loss, nats")
+    for (name, plots), colour in zip(runs.items(), _colours(runs, palette), strict=True):
+        steps, validation = plots[STEPS], plots[VALIDATION]
+        places, losses = stretches(steps["step"]), stretches(steps["loss"])
+        if len(runs) == 1:
+            axes.plot(places, losses, color=colour, alpha=0.3, linewidth=0.8)
+        axes.plot(places, smoothed(losses), color=colour, linewidth=1.8, label=_label(name, "training"))
+        mark = palette.series[1] if len(runs) == 1 else colour
+        axes.plot(
+            validation["step"], validation["loss"], color=mark, marker="o", markersize=4, linewidth=1.2,
+            linestyle="--", label=_label(name, "validation"),
+        )  # fmt: skip
+    axes.set_ylim(bottom=0)
+    _legend(axes, palette)
+    return figure
+
+
+def validation(runs: Runs, palette: Palette) -> Figure:
+    """Draw the scores of the validation rows over steps: two of one run, macro F1 alone of several."""
+    figure, axes = _figure(palette, "step", "score")
+    drawn = (("accuracy", "accuracy"), ("macro_f1", "macro F1")) if len(runs) == 1 else (("macro_f1", "macro F1"),)
+    for number, (name, plots) in enumerate(runs.items()):
+        for place, (column, said) in enumerate(drawn):
+            colour = palette.series[place] if len(runs) == 1 else _colours(runs, palette)[number]
+            axes.plot(
+                plots[VALIDATION]["step"], plots[VALIDATION][column], color=colour, marker="o", markersize=4,
+                linewidth=1.6, label=_label(name, said),
+            )  # fmt: skip
+    _legend(axes, palette)
+    return figure
+
+
+def learning_rate(runs: Runs, palette: Palette) -> Figure:
+    """Draw the learning rate over steps."""
+    figure, axes = _figure(palette, "step", "learning rate")
+    for (name, plots), colour in zip(runs.items(), _colours(runs, palette), strict=True):
+        steps = plots[STEPS]
+        axes.plot(steps["step"], steps["lr"], color=colour, linewidth=1.8, label=name)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    axes.yaxis.get_offset_text().set(color=palette.muted, fontsize=9)
+    axes.set_ylim(bottom=0)
+    return figure
+
+
+def reliability(runs: Runs, palette: Palette) -> Figure:
+    """Draw how often predictions of a confidence were right; the area of a dot is the share of the examples."""
+    figure, axes = _figure(palette, "confidence", "share that was right")
+    axes.plot([0, 1], [0, 1], color=palette.muted, linewidth=1, linestyle=":", label="as confident as right")
+    for (name, plots), colour in zip(runs.items(), _colours(runs, palette), strict=True):
+        bars = plots[RELIABILITY]
+        whole = sum(bars["examples"]) or 1
+        axes.plot(bars["confidence"], bars["accuracy"], color=colour, linewidth=1.2, label=name or "this model")
+        areas = [16 + 300 * examples / whole for examples in bars["examples"]]
+        axes.scatter(bars["confidence"], bars["accuracy"], s=areas, color=colour, alpha=0.55, linewidths=0)
+    axes.set_xlim(0, 1.03)
+    axes.set_ylim(0, 1.05)
+    _legend(axes, palette)
+    return figure
+
+
+def confusion(table: Table, palette: Palette) -> Figure:
+    """Draw how many examples of each class were taken for which; the shade is the share of the class."""
+    names = classes(table)
+    figure, axes = _matrix(names, palette)
+    for row, column, examples, share in _cells(table, "examples", "share"):
+        axes.add_patch(
+            Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=palette.series[0], alpha=share, linewidth=0)
+        )
+        if len(names) <= NUMBERED and examples:
+            colour = palette.paper if share > 0.55 else palette.ink
+            axes.text(column, row, f"{examples:.0f}", ha="center", va="center", color=colour, fontsize=8.5)
+    return figure
+
+
+def confusion_change(own: Table, base: Table, palette: Palette) -> Figure:
+    """Draw by how many examples each cell differs: one colour where that is for the better, another for the worse.
+
+    Both have the same classes, of the same sizes.
+    """
+    names = classes(own)
+    before = {(row, column): examples for row, column, examples in _cells(base, "examples")}
+    after = {(row, column): examples for row, column, examples in _cells(own, "examples")}
+    changes = {place: after.get(place, 0) - before.get(place, 0) for place in sorted(after.keys() | before.keys())}
+    largest = max(map(abs, changes.values()), default=0)
+    figure, axes = _matrix(names, palette)
+    for (row, column), change in changes.items():
+        if change:
+            better = (change > 0) == (row == column)
+            colour, shade = palette.series[0 if better else 1], 0.15 + 0.6 * abs(change) / largest
+            axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=shade, linewidth=0))
+            if len(names) <= NUMBERED:
+                axes.text(column, row, f"{change:+.0f}", ha="center", va="center", color=palette.ink, fontsize=8.5)
+    return figure
+
+
+def classes(table: Table) -> list[str]:
+    """Return the classes of a confusion matrix, the one with the most examples first."""
+    return [name for _, name in sorted(dict(zip(table["row"], table["actual"], strict=True)).items())]
+
+
+def stretches(values: Sequence[float], most: int = POINTS) -> list[float]:
+    """Return the means of at most `most` stretches of equal length; a shorter sequence as it is."""
+    length = math.ceil(len(values) / most) if values else 1
+    parts = [values[start : start + length] for start in range(0, len(values), length)]
+    return [math.fsum(part) / len(part) for part in parts]
+
+
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Return the running mean over a twentieth of the values, centred, over fewer at both ends."""
+    half = len(values) // 40
+    around = [values[max(0, i - half) : i + half + 1] for i in range(len(values))]
+    return [math.fsum(part) / len(part) for part in around]
+
+
+def _cells(table: Table, *columns: str) -> list[tuple[Any, ...]]:
+    return list(zip(table["row"], table["column"], *(table[name] for name in columns), strict=True))
+
+
+def _colours(runs: Runs, palette: Palette) -> list[str]:
+    """Return a colour a run: the first is that of the run reported, which is the last."""
+    return list(reversed(palette.series[: len(runs)]))
+
+
+def _label(name: str, what: str) -> str:
+    return f"{what}, {name}" if name else what
+
+
+def _figure(palette: Palette, x: str, y: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.add_subplot()
+    figure.patch.set_visible(False)
+    axes.patch.set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(palette.muted)
+    axes.tick_params(colors=palette.muted, labelcolor=palette.muted, labelsize=9, length=3)
+    axes.set_xlabel(x, color=palette.ink, fontsize=10)
+    axes.set_ylabel(y, color=palette.ink, fontsize=10)
+    axes.grid(axis="y", color=palette.grid, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    return figure, axes
+
+
+def _matrix(names: Sequence[str], palette: Palette) -> tuple[Figure, Axes]:
+    figure, axes = _figure(palette, "predicted", "actual", (4.6, 4.2))
+    short = [name if len(name) <= 16 else f"{name[:15]}…" for name in names]
+    size = 9 if len(names) <= NUMBERED else max(3.0, 9 * NUMBERED / len(names))
+    axes.set_xticks(range(len(names)), short, rotation=45, ha="right", fontsize=size)
+    axes.set_yticks(range(len(names)), short, fontsize=size)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(visible=False)
+    for edge in range(len(names) + 1):
+        axes.axhline(edge - 0.5, color=palette.grid, linewidth=0.5)
+        axes.axvline(edge - 0.5, color=palette.grid, linewidth=0.5)
+    return figure, axes
+
+
+def _legend(axes: Axes, palette: Palette) -> None:
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, fontsize=9, labelcolor=palette.ink,
+        borderaxespad=0, handlelength=1.6, columnspacing=1.2,
+    )  # fmt: skip

@@ -1,0 +1,192 @@
+"""The report of one run as a page that needs nothing but itself: no script, no font, no picture from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stages.reporting import charts
+from stages.reporting.images import PAGE, settings, svg
+from stages.reporting.parts import card, code, count, details, facts, figure, grid, shown, table
+from stages.reporting.run import ClassScores, Run, Scores
+from stages.reporting.tables import CONFUSION, Table
+
+NAMES = {
+    "accuracy": "accuracy", "average_precision": "average precision, macro", "ece": "expected calibration error",
+    "log_loss": "log-loss, nats", "macro_f1": "macro F1", "mcc": "Matthews correlation",
+    "roc_auc": "area under ROC, macro", "weighted_f1": "weighted F1",
+}  # fmt: skip
+TILES = ("accuracy", "macro_f1", "mcc", "log_loss")
+SPLITS = ("train", "validation", "test")
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # even markup that got through would load and run nothing
+
+
+def page(run: Run) -> str:
+    """Return the whole page, the same bytes for the same run."""
+    style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    title = f"{source(run, 'data')} → {source(run, 'model')}"
+    parts = [*_header(run, title), *_trained(run), *_curves(run), *_tested(run), *_worst(run.worst), *_rest(run)]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Reprise: report of one run</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def source(run: Run, section: str) -> str:
+    """Return by what name the data or the model is fetched: package, repository, or the files' names."""
+    start = f"{section}.source."
+    found = {key.removeprefix(start): json.loads(v) for key, v in run.locked.params.items() if key.startswith(start)}
+    named = found.get("package") or found.get("repo")
+    files = {
+        key.removeprefix("files.").removesuffix(".url").removesuffix(".sha256") for key in found if "files." in key
+    }
+    return str(named or ", ".join(sorted(files)) or "?")
+
+
+def _param(run: Run, key: str) -> Any:
+    return json.loads(run.locked.params.get(key, "null"))
+
+
+def _header(run: Run, title: str) -> Iterator[str]:
+    scores = run.scores.flat()
+    yield '<p class="muted">Reprise · report of one run</p>'
+    yield f"<h1>{shown(title)}</h1>"
+    yield (
+        f"<p>{count(run.data.rows['train'])} training texts, {len(run.scores.per_class)} classes, "
+        f"{count(run.training.steps)} steps, seed {shown(_param(run, 'seed'))}. Run {code(run.locked.digest[:16])}.</p>"
+    )
+    yield from (f'<p class="notice">{shown(notice)}</p>' for notice in (*run.notices, *run.scores.notes))
+    tiles = [_tile(name, scores[name], run.scores) for name in TILES if name in scores]
+    yield '<div class="tiles">\n' + "\n".join(tiles) + "\n</div>"
+
+
+def _tile(name: str, value: float | None, scores: Scores) -> str:
+    ends = scores.intervals.get(name)
+    interval = f"{ends[0]:.4f} – {ends[1]:.4f}" if ends else "no interval"
+    said = "undefined" if value is None else f"{value:.4f}"
+    return f'<div class="card tile">{NAMES[name]}<b>{said}</b><small>{interval}</small></div>'
+
+
+def _trained(run: Run) -> Iterator[str]:
+    data, training = run.data, run.training
+    dropped = [
+        f"{count(n)} {shown(why)} ({shown(split)})" for split, d in sorted(data.dropped.items()) for why, n in d.items()
+        if n
+    ]  # fmt: skip
+    yield "<h2>What was trained on what</h2>"
+    yield grid(
+        card("Data", facts([
+            ("source", shown(source(run, "data"))),
+            *((f"{split} rows", count(data.rows[split])) for split in SPLITS if split in data.rows),
+            ("classes", count(len(run.scores.per_class))),
+            ("dropped rows", ", ".join(dropped) or "none"),
+        ])),
+        card("Model", facts([
+            ("base", shown(source(run, "model"))),
+            ("weights", shown(_param(run, "model.init"))),
+            ("parameters", count(training.parameters)),
+            ("of them learnt", count(training.learning_parameters)),
+            ("tuning", shown(_param(run, "train.tuning.name"))),
+            ("tokens a text, at most", shown(_param(run, "tokenize.max_length"))),
+        ])),
+        card("Training", facts([
+            ("epochs", shown(_param(run, "train.epochs"))),
+            ("batch, shard", f"{shown(_param(run, 'train.batch_size'))}, {shown(_param(run, 'train.shard_size'))}"),
+            ("learning rate", f"{shown(_param(run, 'train.lr'))}, {shown(_param(run, 'train.schedule'))}"),
+            ("objective", shown(_param(run, "train.objective.name"))),
+            ("best weights", f"step {count(training.best_step)}, epoch {training.best_epoch:g}"),
+            ("tokens seen", count(training.tokens)),
+        ])),
+    )  # fmt: skip
+    rows = [(code(key), shown(json.loads(value))) for key, value in sorted(run.locked.params.items())]
+    yield details(f"All {len(rows)} params", card("", table(("param", "value"), rows)))
+
+
+def _curves(run: Run) -> Iterator[str]:
+    runs = {"": run.plots}
+    drawn = (
+        ("loss", charts.loss, "Loss: training batches, each and smoothed, and the validation rows."),
+        ("validation", charts.validation, "Scores of the validation rows."),
+        ("rate", charts.learning_rate, "Learning rate."),
+    )
+    yield "<h2>Curves</h2>"
+    with settings():
+        yield grid(*(figure(svg(draw(runs, PAGE), name, said), said) for name, draw, said in drawn))
+
+
+def _tested(run: Run) -> Iterator[str]:
+    scores, flat = run.scores, run.scores.flat()
+    yield f"<h2>On the {count(scores.examples)} test texts</h2>"
+    seen = "Confusion matrix: how many of a class were taken for which; the shade is the share of the class."
+    right = "Reliability: how often predictions of a confidence were right. Larger dots stand for more texts."
+    with settings():
+        matrix = svg(charts.confusion(run.plots[CONFUSION], PAGE), "confusion", seen)
+        dots = svg(charts.reliability({"": run.plots}, PAGE), "reliability", right)
+    rows = [(NAMES.get(name, shown(name)), _number(value), *_ends(scores, name)) for name, value in flat.items()]
+    totals = table(("score", "value", "95 % from", "to"), rows, (1, 2, 3))
+    head = ("class", "texts", "predicted", "precision", "recall", "F1")
+    body = [_class(row) for row in sorted(scores.per_class, key=lambda row: -row.examples)]
+    yield grid(figure(matrix, seen), figure(dots, right))
+    yield grid(card("Scores", totals), card("Classes", table(head, body, range(1, 6))))
+
+
+def _class(row: ClassScores) -> tuple[str, ...]:
+    counts = count(row.examples), count(row.predicted)
+    return (shown(row.label), *counts, _number(row.precision), _number(row.recall), _number(row.f1))
+
+
+def _number(value: float | None) -> str:
+    """Return every digit of the metrics file."""
+    return "undefined" if value is None else repr(value)
+
+
+def _ends(scores: Scores, name: str) -> tuple[str, str]:
+    ends = scores.intervals.get(name)
+    return (repr(ends[0]), repr(ends[1])) if ends else ("", "")
+
+
+def _worst(worst: Table | None) -> Iterator[str]:
+    if worst is None:
+        return
+    yield "<h2>Worst errors</h2>"
+    if not worst["text"]:
+        yield card("", "<p>No wrong prediction is listed.</p>")
+        return
+    columns = ("id", "label", "prediction", "confidence", "label_probability", "text")
+    yield card("", *(_error(*row) for row in zip(*(worst[column] for column in columns), strict=True)))
+
+
+def _error(row: str, label: str, prediction: str, confidence: float, own: float, text: str) -> str:
+    chance = "" if math.isnan(own) else f" ({own!r})"
+    return (
+        f'<div class="error"><span class="bad">{shown(prediction)}</span> ({confidence!r}), but is '
+        f'<span class="good">{shown(label)}</span>{chance} <span class="muted">· row {shown(row)}</span>'
+        f"<p>{shown(text)}</p></div>"
+    )
+
+
+def _rest(run: Run) -> Iterator[str]:
+    yield "<h2>Environment</h2>"
+    if run.environment is None:
+        yield card("", "<p>metrics/environment.json does not tell it.</p>")
+    else:
+        extra = run.environment.model_extra or {}
+        machine = [(shown(name.replace("_", " ")), shown(value)) for name, value in sorted(extra.items())]
+        packages = [(shown(name), shown(version)) for name, version in sorted(run.environment.packages.items())]
+        yield grid(card("Machine", facts(machine)), card("Packages", facts(packages)))
+    yield "<h2>Digests</h2>"
+    own = [("dvc.lock, SHA-256", code(run.locked.digest)), ("trace of every step", code(run.training.trace))]
+    written = _digests(run.locked.written)
+    folded = details("What the stages read", table(("stage", "input", "MD5"), _digests(run.locked.read)))
+    yield card("", facts(own), table(("stage", "output", "MD5"), written), folded)
+
+
+def _digests(stages: Any) -> list[tuple[str, str, str]]:
+    return [(stage, code(path), code(md5)) for stage, paths in stages.items() for path, md5 in sorted(paths.items())]

@@ -1,0 +1,83 @@
+"""The run of the working tree against another revision, for a pull request: Markdown, with images beside it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from stages.core.errors import InputError
+from stages.reporting import charts
+from stages.reporting.images import PAPER, png, settings
+from stages.reporting.tables import CONFUSION, Table
+
+Plots = Mapping[str, Table]
+FOLDER = "report"  # of the images, beside report.md
+
+
+def difference(root: Path, what: str, base: str) -> str:
+    """Return `dvc WHAT diff --md BASE` of the repository `root`: a table, "" without a difference.
+
+    Raises InputError with the last line that DVC says when it fails.
+    """
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", what, "diff", "--md", base],
+        cwd=root, env=clean, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise InputError(f"dvc {what} diff {base}: {said[-1] if said else f'ended with code {done.returncode}'}")
+    table = done.stdout.strip()
+    return table if table.count("\n") > 1 else ""  # a head and its rule alone: nothing differs
+
+
+def images(own: Plots, base: Plots | None, name: str, folder: Path) -> list[tuple[str, str]]:
+    """Draw both runs into `folder`; return (file, caption) in order. Without `base` the own run is drawn alone."""
+    runs = {"": own} if base is None else {name: base, "here": own}
+    made: list[tuple[str, str, Figure]] = []
+    with settings():
+        made.append(("loss.png", "Loss", charts.loss(runs, PAPER)))
+        made.append(("validation.png", "Scores of the validation rows", charts.validation(runs, PAPER)))
+        made.append(("reliability.png", "Reliability on the test texts", charts.reliability(runs, PAPER)))
+        if base is not None and _sizes(base) == _sizes(own):
+            changed = f"Confusion matrix: texts more or fewer than in {name}; orange is for the worse"
+            matrix = charts.confusion_change(own[CONFUSION], base[CONFUSION], PAPER)
+            made.append(("confusion.png", changed, matrix))
+        else:
+            made.append(("confusion.png", "Confusion matrix", charts.confusion(own[CONFUSION], PAPER)))
+        for file, _, figure in made:
+            png(figure, folder / file)
+    return [(file, caption) for file, caption, _ in made]
+
+
+def _sizes(plots: Plots) -> dict[str, float]:
+    """Return how many examples each class has: two matrices compare when these agree."""
+    table, sizes = plots[CONFUSION], dict.fromkeys(plots[CONFUSION]["actual"], 0.0)
+    for name, examples in zip(table["actual"], table["examples"], strict=True):
+        sizes[name] += examples
+    return sizes
+
+
+def markdown(
+    name: str, commit: str, metrics: str, params: str, pictures: Sequence[tuple[str, str]], notices: Sequence[str]
+) -> str:
+    """Return the report against the revision `name`, which is `commit`; tables as `difference` returns them."""
+    parts = [f"# This run against {_plain(name)} ({commit[:10]})"]
+    parts += [f"> {_plain(notice)}" for notice in notices]
+    parts += ["## Metrics", metrics or "No metric differs."]
+    parts += ["## Params", params or "No param differs."]
+    parts += [
+        "## Plots",
+        *(f"{_plain(caption)}:\n\n![{_plain(caption)}]({FOLDER}/{file})" for file, caption in pictures),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Return `text` so that Markdown shows it as it is."""
+    return "".join(f"\\{c}" if c in "\\`*_[]<>#|!" else c for c in text).replace("\n", " ")

@@ -1,0 +1,128 @@
+"""A small project as the pipeline leaves it: params, lock, metrics and the worst errors, in a repository of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.core.files import canonical_json
+from stages.verification.lock import STAGES
+
+PARAMS: dict[str, Any] = {
+    "seed": 7,
+    "data": {"source": {"kind": "package", "package": "tiny-texts==1.0"}},
+    "model": {"source": {"kind": "hub", "repo": "some/model"}, "init": "pretrained"},
+    "tokenize": {"max_length": 32},
+    "train": {
+        "epochs": 2, "batch_size": 4, "shard_size": 2, "lr": 0.001, "schedule": "linear",
+        "objective": {"name": "plain"}, "tuning": {"name": "full"},
+    },
+}  # fmt: skip
+SCORES: dict[str, Any] = {
+    "accuracy": 0.812345, "log_loss": 0.456789, "macro_f1": 0.798765, "mcc": None, "examples": 6,
+    "intervals": {"accuracy": [0.701234, 0.901235]}, "notes": [], "averages": [],
+    "per_class": [
+        {"label": "yes", "examples": 4, "predicted": 3, "precision": 1.0, "recall": 0.75, "f1": 0.857143},
+        {"label": "no", "examples": 2, "predicted": 3, "precision": 0.666667, "recall": 1.0, "f1": None},
+    ],
+}  # fmt: skip
+TRAINING: dict[str, Any] = {
+    "steps": 4, "best_step": 4, "best_epoch": 2.0, "parameters": 1234, "learning_parameters": 1234, "tokens": 5678,
+    "trace": "ab" * 32,
+}  # fmt: skip
+DATA: dict[str, Any] = {
+    "rows": {"train": 8, "validation": 2, "test": 6}, "classes": {},
+    "dropped": {"train": {"duplicates": 3, "empty": 0}},
+}  # fmt: skip
+ENVIRONMENT: dict[str, Any] = {
+    "finetune": {"packages": {"torch": "2.13.0"}, "processor": "A processor", "seconds": 9.5}
+}
+STEPS = "step\tepoch\tloss\tlr\tgrad_norm\n1\t0.5\t0.9\t0.001\t1.0\n2\t1.0\t0.7\t0.0005\t1.0\n"
+VALIDATION = "step\tepoch\tloss\taccuracy\tmacro_f1\n1\t0.5\t0.8\t0.5\t0.4\n2\t1.0\t0.6\t0.75\t0.7\n"
+RELIABILITY = "low\thigh\tconfidence\taccuracy\texamples\n0.5\t0.75\t0.6\t0.5\t2\n0.75\t1.0\t0.9\t1.0\t4\n"
+CONFUSION = (
+    "actual\tpredicted\texamples\tshare\trow\tcolumn\n"
+    "yes\tyes\t3\t0.75\t0\t0\nyes\tno\t1\t0.25\t0\t1\nno\tno\t2\t1.0\t1\t1\n"
+)
+WORST = (
+    "id\tlabel\tprediction\tconfidence\tlabel_probability\ttext\n"
+    "17\tyes\tno\t0.987654\t0.012346\ta text that was mistaken\n"
+)
+
+
+class Project:
+    """A repository in which a run has been made; `files` are what `write` puts there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.params = deepcopy(PARAMS)
+        self.files: dict[str, str] = {
+            "metrics/data.json": canonical_json(DATA),
+            "metrics/finetune.json": canonical_json(TRAINING),
+            "metrics/evaluate.json": canonical_json(SCORES),
+            "metrics/environment.json": canonical_json(ENVIRONMENT),
+            "metrics/finetune/steps.tsv": STEPS,
+            "metrics/finetune/validation.tsv": VALIDATION,
+            "metrics/evaluate/confusion.tsv": CONFUSION,
+            "metrics/evaluate/reliability.tsv": RELIABILITY,
+            "data/predictions/worst.tsv": WORST,
+        }
+
+    def write(self) -> None:
+        """Write the files, params.yaml, and the dvc.lock that records them."""
+        for name, content in {
+            **self.files,
+            "params.yaml": yaml.safe_dump(self.params),
+            "dvc.lock": self.lock(),
+        }.items():
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).write_text(content, encoding="utf-8")
+
+    def lock(self) -> str:
+        """Return a dvc.lock whose last stage has read all params and written all metrics."""
+        stages: dict[str, Any] = {name: {"cmd": name} for name in STAGES}
+        outs = [
+            {"path": name, "md5": hashlib.md5(content.encode()).hexdigest()}
+            for name, content in self.files.items() if name.startswith("metrics/") and "environment" not in name
+        ]  # fmt: skip
+        stages["evaluate"] |= {
+            "deps": [{"path": "data/clean/test.parquet", "md5": "0" * 32}],
+            "params": {"params.yaml": self.params},
+            "outs": outs,
+        }
+        return yaml.safe_dump({"schema": "2.0", "stages": stages})
+
+    def scores(self, **changes: Any) -> None:
+        """Change scores of metrics/evaluate.json, from the next `write` on."""
+        known = json.loads(self.files["metrics/evaluate.json"])
+        self.files["metrics/evaluate.json"] = canonical_json({**known, **changes})
+
+    def repository(self) -> None:
+        """Make it a repository of Git and DVC."""
+        (self.root / ".dvc").mkdir()
+        (self.root / ".dvc/config").write_text("[core]\n    analytics = false\n")
+        (self.root / ".gitignore").write_text("/data\n/report*\n/.dvc/tmp\n")
+        names = [name for name in self.files if name.startswith("metrics/") and name.endswith(".json")]
+        (self.root / "dvc.yaml").write_text(yaml.safe_dump({"metrics": sorted(names), "params": ["params.yaml"]}))
+        self.git("init", "-q", "-b", "main")
+
+    def commit(self) -> str:
+        """Commit what lies there; return the commit."""
+        self.git("add", "-A")
+        self.git("commit", "-qm", "x")
+        return self.git("rev-parse", "HEAD")
+
+    def git(self, *arguments: str) -> str:
+        """Run Git without the settings of whoever runs the tests."""
+        who = {f"GIT_{role}_{what}": "a@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        clean = {**os.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull}
+        done = subprocess.run(["git", "-C", self.root, *arguments], env=clean, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()

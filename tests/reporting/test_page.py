@@ -1,0 +1,179 @@
+"""The page: every number as the metrics have it, hostile texts as text, nothing from elsewhere."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from stages.report import locked
+from stages.reporting.page import page
+from stages.reporting.run import read
+from tests.reporting.project import SCORES, WORST, Project
+
+HOSTILE = "</div><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\u202e\x07\"'"
+
+
+class Reader(HTMLParser):
+    """Collects elements, attributes and text of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in ("meta", "path", "use", "rect"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("path", "use", "rect"):
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def made(project: Project, texts: bool = True) -> str:
+    return page(read(project.root, locked(project.root), texts))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """Return a project that no test changes, and its page."""
+    project = Project(tmp_path_factory.mktemp("plain") / "project")
+    project.write()
+    return project, made(project)
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of every row of every table, as they are read."""
+    found = [
+        re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in re.findall(r"<tr>(.*?)</tr>", text, re.DOTALL)
+    ]
+    return [[html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in row] for row in found]
+
+
+def test_scores_are_those_of_the_metrics_file(plain: tuple[Project, str]) -> None:
+    found = rows(plain[1])
+    assert ["accuracy", "0.812345", "0.701234", "0.901235"] in found
+    assert ["macro F1", "0.798765", "", ""] in found
+    assert ["Matthews correlation", "undefined", "", ""] in found
+    assert ["yes", "4", "3", "1.0", "0.75", "0.857143"] in found
+    assert ["no", "2", "3", "0.666667", "1.0", "undefined"] in found
+
+
+def test_the_tiles_round_to_four_places(plain: tuple[Project, str]) -> None:
+    text = plain[1]
+    assert "accuracy<b>0.8123</b><small>0.7012 – 0.9012</small>" in text
+    assert "Matthews correlation<b>undefined</b><small>no interval</small>" in text
+
+
+def test_what_was_trained_on_what(plain: tuple[Project, str]) -> None:
+    found = rows(plain[1])
+    for row in (
+        ["source", "tiny-texts==1.0"], ["train rows", "8"], ["dropped rows", "3 duplicates (train)"],
+        ["base", "some/model"], ["parameters", "1,234"], ["learning rate", "0.001, linear"],
+        ["best weights", "step 4, epoch 2"], ["train.lr", "0.001"], ["processor", "A processor"], ["torch", "2.13.0"],
+    ):  # fmt: skip
+        assert row in found
+
+
+def test_digests_are_those_of_the_lock(plain: tuple[Project, str]) -> None:
+    found, lock = rows(plain[1]), locked(plain[0].root)
+    assert ["dvc.lock, SHA-256", lock.digest] in found
+    assert ["trace of every step", "ab" * 32] in found
+    assert ["evaluate", "data/clean/test.parquet", "0" * 32] in found
+    for path, md5 in lock.written["evaluate"].items():
+        assert ["evaluate", path, md5] in found
+
+
+def test_the_same_run_gives_the_same_bytes(plain: tuple[Project, str]) -> None:
+    assert made(plain[0]) == plain[1]
+
+
+@pytest.mark.parametrize("place", ["text", "label", "class", "package", "note"])
+def test_hostile_texts_are_text(plain: tuple[Project, str], project: Project, place: str) -> None:
+    if place in ("text", "label"):
+        cell = "a text that was mistaken" if place == "text" else "yes"
+        quoted = '"' + HOSTILE.replace('"', '""') + '"'
+        project.files["data/predictions/worst.tsv"] = WORST.replace(f"\t{cell}", f"\t{quoted}")
+    elif place == "class":
+        project.scores(per_class=[{**SCORES["per_class"][0], "label": HOSTILE}, SCORES["per_class"][1]])
+    elif place == "note":
+        project.scores(notes=[HOSTILE])
+    else:
+        project.params["data"]["source"]["package"] = HOSTILE
+    project.write()
+    reader = Reader(made(project))
+    extra = 1 if place == "note" else 0  # its own paragraph
+    assert len(reader.tags) == len(Reader(plain[1]).tags) + 2 * extra
+    assert reader.open == []
+    assert HOSTILE.replace("\x07", "�") in "".join(reader.text)
+
+
+def test_nothing_comes_from_elsewhere(plain: tuple[Project, str]) -> None:
+    text = plain[1]
+    reader = Reader(text)
+    assert "//" not in text
+    assert not {"script", "link", "img", "iframe", "object", "base", "form", "image"} & set(reader.tags)
+    assert all(str(value).startswith("#") for name, value in reader.attributes if name in ("href", "src"))
+    assert re.findall(r"url\((?!#)", text) == []
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in reader.attributes
+
+
+def test_no_id_stands_twice(plain: tuple[Project, str]) -> None:
+    ids = [value for name, value in Reader(plain[1]).attributes if name == "id"]
+    assert ids
+    assert len(ids) == len(set(ids))
+
+
+def test_notices_stand_on_top(project: Project) -> None:
+    path = project.root / "params.yaml"
+    path.write_text(path.read_text().replace("seed: 7", "seed: 8"))
+    said = "".join(Reader(made(project).split("<h2>")[0]).text)
+    assert "params.yaml has been edited since: seed is 8, the run had 7." in said
+
+
+def test_errors_are_listed_with_their_texts(plain: tuple[Project, str]) -> None:
+    said = " ".join("".join(Reader(plain[1]).text).split())
+    assert "no (0.987654), but is yes (0.012346) · row 17a text that was mistaken" in said
+
+
+def test_no_errors_are_told(project: Project) -> None:
+    project.files["data/predictions/worst.tsv"] = WORST.splitlines()[0] + "\n"
+    project.write()
+    assert "No wrong prediction is listed." in made(project)
+
+
+def test_texts_can_be_left_out(project: Project) -> None:
+    text = made(project, texts=False)
+    assert "Worst errors" not in text
+    assert "a text that was mistaken" not in text
+
+
+def test_an_unknown_environment_is_told(project: Project) -> None:
+    (project.root / "metrics/environment.json").write_text(json.dumps({}))
+    assert "metrics/environment.json does not tell it." in made(project)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"kind": "hub", "repo": "who/what"}, "who/what"),
+        ({"kind": "file", "files": {"b.tsv": "inputs/b.tsv", "a.tsv": "inputs/a.tsv"}}, "a.tsv, b.tsv"),
+        ({"kind": "url", "files": {"a.tsv": {"url": "u", "sha256": "s"}}}, "a.tsv"),
+    ],
+)
+def test_a_source_is_named(project: Project, source: dict[str, object], said: str) -> None:
+    project.params["data"]["source"] = source
+    project.write()
+    assert ["source", said] in rows(made(project))
