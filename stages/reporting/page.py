@@ -44,9 +44,8 @@ def source(run: Run, section: str) -> str:
     start = f"{section}.source."
     found = {key.removeprefix(start): json.loads(v) for key, v in run.locked.params.items() if key.startswith(start)}
     named = found.get("package") or found.get("repo")
-    files = {
-        key.removeprefix("files.").removesuffix(".url").removesuffix(".sha256") for key in found if "files." in key
-    }
+    names = [key.removeprefix("files.") for key in found if key.startswith("files.")]
+    files = {name.removesuffix(".url").removesuffix(".sha256") for name in names}
     return str(named or ", ".join(sorted(files)) or "?")
 
 
@@ -69,7 +68,7 @@ def _header(run: Run, title: str) -> Iterator[str]:
 
 def _tile(name: str, value: float | None, scores: Scores) -> str:
     ends = scores.intervals.get(name)
-    interval = f"{ends[0]:.4f} – {ends[1]:.4f}" if ends else "no interval"
+    interval = f"95 %: {ends[0]:.4f} – {ends[1]:.4f}" if ends else "no interval"
     said = "undefined" if value is None else f"{value:.4f}"
     return f'<div class="card tile">{NAMES[name]}<b>{said}</b><small>{interval}</small></div>'
 

@@ -73,7 +73,7 @@ def test_scores_are_those_of_the_metrics_file(plain: tuple[Project, str]) -> Non
 
 def test_the_tiles_round_to_four_places(plain: tuple[Project, str]) -> None:
     text = plain[1]
-    assert "accuracy<b>0.8123</b><small>0.7012 – 0.9012</small>" in text
+    assert "accuracy<b>0.8123</b><small>95 %: 0.7012 – 0.9012</small>" in text
     assert "Matthews correlation<b>undefined</b><small>no interval</small>" in text
 
 
