@@ -21,7 +21,7 @@ def drawn(name: str = "loss") -> str:
 
 def test_the_same_bytes_whatever_the_users_settings() -> None:
     first = drawn()
-    with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30}):
+    with matplotlib.rc_context({"axes.linewidth": 9, "xtick.direction": "in"}):
         assert drawn() == first
 
 
