@@ -17,7 +17,7 @@ repro: $(VENV)/installed  ## run the pipeline: data, tokens, model, metrics
 	@$(BIN)/python -m dvc repro
 
 test: $(VENV)/installed-dev  ## run the tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 report: $(VENV)/installed-dev  ## tell of the run, and how it differs from AGAINST (HEAD): report.html, report.md
 	@$(BIN)/python -m stages.report --against $(AGAINST)

@@ -6,25 +6,36 @@ made once; so do the folders whose files share a run of the pipeline, which begi
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("reprise", settings(), deadline=None)
 settings.load_profile("reprise")
 
-TOGETHER = ("tests/pipeline", "tests/exactness")
+TOGETHER = ("tests/pipeline", "tests/exactness")  # in the order in which they begin
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group the tests for pytest-xdist, the longest groups first."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    places: dict[pytest.Item, int] = {}
-    for item in items:
-        file = Path(item.path).relative_to(config.rootpath).as_posix()
-        group = next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
-        places[item] = (*TOGETHER, "tests/test_finetune.py", group).index(group)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=places.__getitem__)
+def _group(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest groups first."""
+    first = (*TOGETHER, "tests/test_finetune.py")
+    items.sort(key=lambda item: (*first, _group(item.nodeid)).index(_group(item.nodeid)))
+
+
+class Groups(LoadScopeScheduling):
+    """Hands out whole groups."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """Return the scheduler that keeps a group in one process."""
+    return Groups(config, log)
