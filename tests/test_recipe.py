@@ -115,7 +115,7 @@ def test_twice_is_once(copy: Path) -> None:
 
 def test_a_dry_run_shows_and_does_not_write(copy: Path) -> None:
     shown = apply(copy, "r52", dry=True)
-    assert "+  epochs: 4                     # passes over the training rows, >= 1\n" in shown
+    assert "+  epochs: 8                     # passes over the training rows, >= 1\n" in shown
     assert (copy / "params.yaml").read_text(encoding="utf-8") == DEFAULT
     assert apply(copy, "r52") == shown
 

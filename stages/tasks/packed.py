@@ -207,7 +207,8 @@ def _plain(attention: Any) -> bool:
 def _packed(whole: Any) -> Any:
     """Return the forward pass of an encoder around `whole`, its own: ids and mask (B, L) -> hidden (B, 1, H)."""
 
-    def forward(encoder: Any, input_ids: Tensor, attention_mask: Tensor, **others: Any) -> Any:
+    def forward(encoder: Any, input_ids: Tensor, attention_mask: Tensor | None = None, **others: Any) -> Any:
+        attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         layout = Layout.of(attention_mask, encoder.config.num_attention_heads)
         taken = attention_mask.bool()
         ids = input_ids[taken][None]  # (1, T)

@@ -74,6 +74,12 @@ def test_few_rows_equal_rows_and_rows_of_one_token(lengths: list[int]) -> None:
     )  # fmt: skip
 
 
+def test_without_a_mask_every_token_counts() -> None:
+    packed = pack(built(BertForSequenceClassification, BertConfig(**SIZES))).eval()
+    ids = IDS[:2, :5]
+    assert torch.equal(packed(input_ids=ids).logits, packed(ids, torch.ones_like(ids)).logits)
+
+
 def test_the_layout_of_two_blocks() -> None:
     layout = Layout.of(torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]]), heads=1)
     assert (layout.rows, layout.tokens, layout.starts.tolist()) == ([2, 1], [7, 2], [0, 4, 7])
