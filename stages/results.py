@@ -3,12 +3,15 @@
     python -m stages.results
     python -m stages.results --where train.lr=3e-5 --where 'evaluate.accuracy>=0.97' --sort -evaluate.macro_f1
     python -m stages.results --columns name,seed,evaluate.accuracy --csv
+    python -m stages.results groups --metric macro_f1
+    python -m stages.results groups --by train.lr,train.epochs --plot groups.svg
 
 Reads dvc.lock and metrics/*.json of every commit that HEAD, branches, tags and `dvc exp` reach, straight from Git's
-objects, and those of the working tree. Writes a table, CSV or JSON to standard output. A triple that was run more than
+objects, and those of the working tree. Writes a table, CSV, Markdown or JSON to standard output. A triple that was run more than
 once is told to be repeatable (every output has the same digest), close (every metric within --tolerance) or NOT
 REPEATABLE. What counts for a triple is told in stages/verification/ledger/record.py, and in runs.py beside it when two
-records are two runs.
+records are two runs. `groups` takes runs together that differ in their seeds alone, or all that share the values of
+--by: mean, standard deviation, 95 % interval and best of a metric, and what each param changes in it.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ from pathlib import Path
 
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
-from stages.verification.ledger import rendering, selection
+from stages.core.files import outputs
+from stages.verification.ledger import groups, rendering, selection, summary
 from stages.verification.ledger.runs import TOLERANCE, Ledger, ledger
 from stages.verification.ledger.selection import Row
 
@@ -60,45 +64,101 @@ def tolerance(text: str) -> float:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    said = argparse.ArgumentParser(prog="python -m stages.results", description="List the runs Git and DVC know.")
-    said.add_argument(
-        "--where", action="append", default=[], metavar="KEY=VALUE", help="also !=, <, <=, >, >=; repeatable"
+    """Return the command line that lists runs."""
+    said = argparse.ArgumentParser(
+        prog="python -m stages.results",
+        description="List the runs Git and DVC know.",
+        epilog="`python -m stages.results groups --help`: means and spreads over seeds, and what each param changes",
     )
+    _common(said)
     said.add_argument("--sort", metavar="KEY", help="order by KEY; -KEY puts the largest first")
     said.add_argument("--columns", metavar="A,B,C", help="what to show: name, commit, any param, any metric, …")
     said.add_argument(
         "--tolerance", type=tolerance, default=TOLERANCE, metavar="T",
         help="largest difference of any metric between repeats called close (default %(default)s)",
     )  # fmt: skip
+    return said
+
+
+def groups_parser() -> argparse.ArgumentParser:
+    """Return the command line that takes runs together."""
+    said = argparse.ArgumentParser(
+        prog="python -m stages.results groups",
+        description="Take together the runs that differ in their seeds alone: mean, spread, best, effect of each param.",
+    )
+    _common(said)
+    said.add_argument("--by", metavar="A,B,C", help="take together all runs that share the values of these params")
+    said.add_argument("--metric", metavar="KEY", help="as `accuracy` or finetune.validation_loss")
+    said.add_argument("--plot", type=Path, metavar="FILE", help="draw the groups into FILE.svg or FILE.png")
+    return said
+
+
+def _common(said: argparse.ArgumentParser) -> None:
+    said.add_argument(
+        "--where", action="append", default=[], metavar="KEY=VALUE", help="also !=, <, <=, >, >=; repeatable"
+    )
     form = said.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="CSV, floats to the last bit")
-    form.add_argument("--json", action="store_true", help="everything that is known of each run")
-    return said
+    form.add_argument("--md", action="store_true", help="a table of GitHub's Markdown")
+    form.add_argument("--json", action="store_true", help="everything that is known")
+
+
+def listed(found: Ledger, asked: argparse.Namespace) -> str:
+    """Return the runs as asked for: table, CSV, Markdown or JSON."""
+    rows, known = chosen(found, asked.where, asked.sort)
+    if asked.json:
+        return rendering.as_json(found, rows)
+    shown = columns(found, rows, asked.columns, known)
+    if asked.csv or asked.md:
+        return rendering.as_csv(rows, shown) if asked.csv else rendering.as_markdown(rows, shown)
+    repeats = rendering.concerned(found, rows)
+    told = "".join(rendering.told(repeat, asked.tolerance) for repeat in repeats)
+    return rendering.table(rows, shown) + "\n" * bool(repeats) + told
+
+
+def taken_together(found: Ledger, asked: argparse.Namespace) -> str:
+    """Return the groups and effects as asked for; draw them when --plot says where. Raises InputError."""
+    if asked.plot is not None and asked.plot.suffix not in (".svg", ".png"):
+        raise InputError(f"--plot: found {str(asked.plot)!r}, wanted a file called .svg or .png")
+    rows, known = chosen(found, asked.where, None)
+    name = groups.metric(asked.metric, rows)
+    by = [selection.known(key.strip(), known, "--by") for key in asked.by.split(",")] if asked.by else None
+    rows, left_out = groups.usable(rows, name)
+    for reason in left_out:
+        print(f"results: {reason}", file=sys.stderr)
+    if not rows:
+        raise InputError(f"no run with {name} is left to take together")
+    together = groups.grouped(rows, name, by)
+    if asked.plot is not None:
+        _draw(together, name, asked.plot)
+    return summary.told(together, groups.effects(rows, name, by or groups.differing(rows)), name, asked)
+
+
+def _draw(together: Sequence[groups.Group], name: str, path: Path) -> None:
+    try:
+        from stages.reporting import spreads
+    except ModuleNotFoundError as error:
+        raise InputError(f"{str(error.name).split('.')[0]} is not installed: `make lint` brings what draws") from None
+    shown = [spreads.Line(summary.label(g), g.values, g.spread.mean, g.spread.low, g.spread.high) for g in together]
+    with outputs(path) as (staged,):
+        spreads.draw(shown, name, staged, path.suffix.removeprefix("."))
 
 
 def main() -> None:
     """Show the ledger of the repository in the working folder."""
     words = sys.argv[1:]
+    together = words[:1] == ["groups"]
     if "--sort" in words[:-1]:  # argparse takes -KEY for an option unless it is joined
         place = words.index("--sort")
         words[place : place + 2] = [f"--sort={words[place + 1]}"]
-    asked = parser().parse_args(words)
+    asked = groups_parser().parse_args(words[1:]) if together else parser().parse_args(words)
     with errors_told("results"):
-        found = ledger(Path(), asked.tolerance)
+        found = ledger(Path(), TOLERANCE if together else asked.tolerance)
         for problem in found.problems:
             print(f"results: {problem}; left out", file=sys.stderr)
         if not found.runs:
             raise InputError("no run is known: neither a commit nor the working tree has a dvc.lock; run dvc repro")
-        rows, known = chosen(found, asked.where, asked.sort)
-        if asked.json:
-            text = rendering.as_json(found, rows)
-        else:
-            shown = columns(found, rows, asked.columns, known)
-            text = rendering.as_csv(rows, shown) if asked.csv else rendering.table(rows, shown)
-            repeats = [] if asked.csv else rendering.concerned(found, rows)
-            text += "\n" * bool(repeats) + "".join(rendering.told(repeat, asked.tolerance) for repeat in repeats)
-        print(text, end="", flush=True)
+        print(taken_together(found, asked) if together else listed(found, asked), end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,4 @@
-"""One record: what a dvc.lock and the metrics beside it say of a run.
-
-The triple of a run is (generator, parameters, data). All three are taken from dvc.lock, which says what each stage read
-when it ran; params.yaml of the same commit may have been edited since. What cannot change the bits is left out:
-
-- the stage `download`: it only fetches. The data are the digests of what it wrote, wherever that came from, so two
-  mirrors are one; its code, its source params and the folder `inputs` are not counted;
-- sizes and file counts, which the digests imply, and in what order or spelling the lock names things (1.0 is 1);
-- NEUTRAL params, of which the tests show that they leave the bits alone;
-- which of `seed` and `seed_streams.NAME` a stream takes its seed from: the triple holds the seed each stream had.
-
-How many workers there were, the processor and the library versions found are environment, not triple; what
-requirements.lock pins is generator.
-"""
+"""One record: what a dvc.lock and the metrics beside it say of a run; triple.py tells what makes its triple."""
 
 from __future__ import annotations
 
@@ -28,42 +15,46 @@ from typing import Any
 from stages.core import yaml12
 from stages.core.errors import InputError
 from stages.repro import digests
+from stages.verification.ledger import triple
 from stages.verification.ledger.history import LOCK, METRICS, Snapshot
+from stages.verification.ledger.triple import CODE, FETCHING, PARAMS, Stage, Triple, leaves, number, within
 
-FETCHING, TRAINING = "download", "finetune"
-NEUTRAL = frozenset({"train.checkpoint_every"})  # a run that goes on from a checkpoint is the run that was never killed
+TRAINING = "finetune"
+NEUTRAL = triple.NEUTRAL
 ENVIRONMENT = f"{METRICS}/environment.json"
-PARAMS = "params.yaml"
 _HEAD = re.compile(r"schema: '2\.\d+'\nstages:\n")  # DVC's own layout, which its dumper fixes
 _STAGE = re.compile(r"^  (\S.*):\n", re.MULTILINE)  # the lines at which stages begin
 _KEY = re.compile(r"^(?=    [a-z])", re.MULTILINE)  # where cmd, deps, params, outs begin
-_CODE = ("stages/", "requirements.lock")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage's entry in a lock."""
-
-    command: str
-    deps: dict[str, str]  # path -> digest
-    params: dict[str, Any]  # dotted key down to each leaf -> value
-    outs: dict[str, str]  # path -> digest
 
 
 @dataclass(frozen=True)
 class Record:
     """What one snapshot says of a run."""
 
-    code: dict[str, str]  # path, or `command STAGE` -> digest, or the command
-    data: dict[str, str]  # path -> digest
+    decisive: Triple  # what decides the bits
     parameters: dict[str, Any]  # dotted key -> value, as the stages read them; fetching included
+    fetched: dict[str, str]  # path -> digest of what the fetching stage read, code excluded
     outputs: dict[str, dict[str, str]]  # stage -> path -> digest, fetching excluded, in the order of the lock
     metrics: dict[str, float]  # file.key, of the numbers in metrics/*.json
     environment: dict[str, Any]  # what the training stage wrote down; {} when nothing is known
-    triple: str  # digest of what decides the bits
-    training: str  # the same for the training stage alone, and what it wrote
+    training: str  # digest of what decides the bits for the training stage alone, and what it wrote
     faults: tuple[str, ...]  # why the lock is no record of one run; () when it is
     notes: tuple[str, ...]  # what else is wrong
+
+    @property
+    def code(self) -> dict[str, str]:
+        """Return {path, or `command STAGE`: digest, or the command}."""
+        return self.decisive.code
+
+    @property
+    def data(self) -> dict[str, str]:
+        """Return {path: digest} of what was fetched, or came with the repository."""
+        return self.decisive.data
+
+    @property
+    def triple(self) -> str:
+        """Return the digest of what decides the bits."""
+        return self.decisive.digest
 
     @property
     def outcome(self) -> str:
@@ -78,20 +69,19 @@ def read(snapshot: Snapshot, cache: Path) -> Record:
     """
     stages = _stages(snapshot.files[LOCK], f"{snapshot.where}: {LOCK}")
     counted = {name: stage for name, stage in stages.items() if name != FETCHING}
-    before = _upstream(counted, TRAINING)
+    before, fetching = _upstream(counted, TRAINING), stages.get(FETCHING)
     metrics, notes = _metrics(stages, snapshot.files)
     environment, broken = _json(snapshot.files.get(ENVIRONMENT, b"{}"), ENVIRONMENT)
     found = environment.get(TRAINING) if isinstance(environment, dict) else None
     missing = () if TRAINING in stages else (f"{LOCK} has no {TRAINING}",)
     return Record(
-        code=_code(counted),
-        data=_data(counted),
+        decisive=triple.of(counted),
         parameters=dict(sorted(leaf for stage in stages.values() for leaf in stage.params.items())),
+        fetched={p: d for p, d in fetching.deps.items() if not p.startswith(CODE)} if fetching else {},
         outputs={name: stage.outs for name, stage in counted.items()},
         metrics=metrics,
         environment=found if isinstance(found, dict) else {},
-        triple=_triple(counted),
-        training=digests.of_value([_triple(before), {name: stage.outs for name, stage in before.items()}]),
+        training=digests.of_value([triple.of(before).digest, {name: stage.outs for name, stage in before.items()}]),
         faults=(*missing, *_mixed(counted, stages, cache)),
         notes=(*notes, *broken),
     )
@@ -133,7 +123,7 @@ def _parsed(piece: str) -> dict[str, Any]:
 def _stage(entry: Mapping[str, Any]) -> Stage:
     params: dict[str, Any] = {}
     for file, own in (entry.get("params") or {}).items():
-        params |= _leaves("" if file == PARAMS else f"{file}:", own)
+        params |= leaves("" if file == PARAMS else f"{file}:", own)
     deps, outs = ({e["path"]: _digest(e) for e in entry.get(kind) or ()} for kind in ("deps", "outs"))
     return Stage(str(entry["cmd"]), deps, params, outs)
 
@@ -143,60 +133,15 @@ def _digest(entry: Mapping[str, Any]) -> str:
     return str(found[0])
 
 
-def _leaves(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(f"{prefix}{key}.", value)
-        else:
-            yield f"{prefix}{key}", value
-
-
 def _upstream(stages: Mapping[str, Stage], name: str) -> dict[str, Stage]:
     """Return the stages that `name` builds on, and itself, in the order of the lock; none when it is not there."""
     wanted, added = {name} & set(stages), True
     while added:
         deps = {dep for stage in wanted for dep in stages[stage].deps}
-        more = {s for s, stage in stages.items() if any(_within(dep, out) for dep in deps for out in stage.outs)}
+        more = {s for s, stage in stages.items() if any(within(dep, out) for dep in deps for out in stage.outs)}
         added = not more <= wanted
         wanted |= more
     return {s: stage for s, stage in stages.items() if s in wanted}
-
-
-def _within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
-
-
-def _code(stages: Mapping[str, Stage]) -> dict[str, str]:
-    files = {path: digest for s in stages.values() for path, digest in s.deps.items() if path.startswith(_CODE)}
-    return files | {f"command {name}": stage.command for name, stage in stages.items()}
-
-
-def _data(stages: Mapping[str, Stage]) -> dict[str, str]:
-    """Return the digests of what no counted stage has written: what was fetched, or came with the repository."""
-    made = [out for stage in stages.values() for out in stage.outs]
-    deps = {path: digest for stage in stages.values() for path, digest in stage.deps.items()}
-    return {p: d for p, d in deps.items() if not p.startswith(_CODE) and not any(_within(p, out) for out in made)}
-
-
-def _triple(stages: Mapping[str, Stage]) -> str:
-    params = dict(leaf for stage in stages.values() for leaf in stage.params.items())
-    decisive = {key: _number(value) for key, value in params.items() if key not in NEUTRAL}
-    seed = decisive.pop("seed", None)
-    for key, own in decisive.items():
-        if key.startswith("seed_streams.") and own is None:
-            decisive[key] = seed
-    return digests.of_value([_code(stages), decisive, _data(stages)])
-
-
-def _number(value: Any) -> Any:
-    """Return `value` with whole fractions as integers: 1.0 and 1 are one number, with one spelling in JSON."""
-    if isinstance(value, list):
-        return [_number(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _number(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _mixed(counted: Mapping[str, Stage], stages: Mapping[str, Stage], cache: Path) -> Iterator[str]:
@@ -211,7 +156,7 @@ def _mixed(counted: Mapping[str, Stage], stages: Mapping[str, Stage], cache: Pat
             facts += [(name, f"{out}/{path}", inner) for path, inner in _listing(cache, digest)]
     for name, stage in counted.items():
         facts += [(name, path, digest) for path, digest in stage.deps.items()]
-        facts += [(name, f"param {key}", json.dumps(_number(value))) for key, value in stage.params.items()]
+        facts += [(name, f"param {key}", json.dumps(number(value))) for key, value in stage.params.items()]
     for name, fact, value in facts:
         first, known = seen.setdefault(fact, (name, value))
         if known != value:
@@ -242,8 +187,8 @@ def _metrics(stages: Mapping[str, Stage], files: Mapping[str, bytes]) -> tuple[d
         else:
             tree, broken = _json(files[path], path)
             notes += broken
-            leaves = _leaves(f"{name.removesuffix('.json')}.", tree) if isinstance(tree, dict) else ()
-            numbers |= {key: value for key, value in leaves if _is_number(value)}
+            found = leaves(f"{name.removesuffix('.json')}.", tree) if isinstance(tree, dict) else ()
+            numbers |= {key: value for key, value in found if _is_number(value)}
     return dict(sorted(numbers.items())), notes
 
 
