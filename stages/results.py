@@ -7,11 +7,13 @@
     python -m stages.results groups --by train.lr,train.epochs --plot groups.svg
 
 Reads dvc.lock and metrics/*.json of every commit that HEAD, branches, tags and `dvc exp` reach, straight from Git's
-objects, and those of the working tree. Writes a table, CSV, Markdown or JSON to standard output. A triple that was run more than
-once is told to be repeatable (every output has the same digest), close (every metric within --tolerance) or NOT
-REPEATABLE. What counts for a triple is told in stages/verification/ledger/record.py, and in runs.py beside it when two
-records are two runs. `groups` takes runs together that differ in their seeds alone, or all that share the values of
---by: mean, standard deviation, 95 % interval and best of a metric, and what each param changes in it.
+objects, and those of the working tree. Writes a table, CSV, Markdown or JSON to standard output. A triple that was run
+more than once is told to be repeatable (every output has the same digest), close (every metric within --tolerance) or
+NOT REPEATABLE. What counts for a triple is told in stages/verification/ledger/record.py, and in runs.py beside it when
+two records are two runs.
+
+`groups` takes runs together that differ in their seeds alone, or all that share the values of --by: mean, standard
+deviation, 95 % interval and best of a metric, and what each param changes in it.
 """
 
 from __future__ import annotations
@@ -84,7 +86,7 @@ def groups_parser() -> argparse.ArgumentParser:
     """Return the command line that takes runs together."""
     said = argparse.ArgumentParser(
         prog="python -m stages.results groups",
-        description="Take together the runs that differ in their seeds alone: mean, spread, best, effect of each param.",
+        description="Take runs together that differ in their seeds alone: mean, spread, best, effect of each param.",
     )
     _common(said)
     said.add_argument("--by", metavar="A,B,C", help="take together all runs that share the values of these params")
@@ -121,6 +123,8 @@ def taken_together(found: Ledger, asked: argparse.Namespace) -> str:
     if asked.plot is not None and asked.plot.suffix not in (".svg", ".png"):
         raise InputError(f"--plot: found {str(asked.plot)!r}, wanted a file called .svg or .png")
     rows, known = chosen(found, asked.where, None)
+    if not rows:
+        raise InputError("--where: no run meets all of it")
     name = groups.metric(asked.metric, rows)
     by = [selection.known(key.strip(), known, "--by") for key in asked.by.split(",")] if asked.by else None
     rows, left_out = groups.usable(rows, name)
@@ -138,7 +142,7 @@ def _draw(together: Sequence[groups.Group], name: str, path: Path) -> None:
     try:
         from stages.reporting import spreads
     except ModuleNotFoundError as error:
-        raise InputError(f"{str(error.name).split('.')[0]} is not installed: `make lint` brings what draws") from None
+        raise InputError(f"{str(error.name).split('.')[0]} is not installed: `make report` brings what draws") from None
     shown = [spreads.Line(summary.label(g), g.values, g.spread.mean, g.spread.low, g.spread.high) for g in together]
     with outputs(path) as (staged,):
         spreads.draw(shown, name, staged, path.suffix.removeprefix("."))

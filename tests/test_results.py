@@ -151,3 +151,83 @@ def test_torch_is_not_imported(repository: Path) -> None:
 def test_as_a_script_it_says_how_to_run_it() -> None:
     done = subprocess.run([sys.executable, ROOT / "stages/results.py"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (2, "run me as: python -m stages.results\n")
+
+
+@pytest.fixture
+def seeds(tmp_path: Path) -> Path:
+    history = History(tmp_path / "repo")
+    runs = [(1e-3, 1, 0.8), (1e-3, 2, 0.9), (1e-4, 1, 0.7), (1e-4, 2, 0.82)]
+    first = history.commit(Made(lr=1e-3, seed=1, accuracy=0.8, weights="0"))
+    for number, (lr, seed, accuracy) in enumerate(runs[1:], 1):
+        history.experiment(f"exp-{number}", Made(lr=lr, seed=seed, accuracy=accuracy, weights=str(number)), first)
+    return history.root
+
+
+def test_groups_tell_means_and_effects(
+    seeds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(seeds, monkeypatch, "groups", "--metric", "accuracy")
+    assert capsys.readouterr().out == (
+        "evaluate.accuracy, more is better; groups of equal train.lr\n"
+        "\n"
+        "train.lr  n    mean      sd  95% interval         best  best run\n"
+        "0.001     2  0.8500  0.0707  [0.2147, 1.4853]   0.9000  exp-1\n"
+        "0.0001    2  0.7600  0.0849  [-0.0024, 1.5224]  0.8200  exp-3\n"
+        "\n"
+        "what changes evaluate.accuracy, all else equal\n"
+        "\n"
+        "param     from    to     difference  95% interval        from what\n"
+        "train.lr  0.0001  0.001     +0.0900  [-0.0371, +0.2171]  2 seeds paired\n"
+    )
+
+
+def test_groups_as_csv_json_and_markdown(
+    seeds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(seeds, monkeypatch, "groups", "--csv", "--where", "train.lr=1e-3", "--where", "seed=1")
+    assert capsys.readouterr().out == "n,mean,sd,low,high,best,best_run\n1,0.8,,,,0.8,main\n"
+    run(seeds, monkeypatch, "groups", "--json", "--by", "seed")
+    found = json.loads(capsys.readouterr().out)
+    assert [(g["settings"], g["n"], g["differ_within"]) for g in found["groups"]] == [
+        ({"seed": 2}, 2, ["train.lr"]), ({"seed": 1}, 2, ["train.lr"]),
+    ]  # fmt: skip
+    run(seeds, monkeypatch, "groups", "--md")
+    assert "| 0.001 | 2 | 0.8500 | 0.0707 | [0.2147, 1.4853] | 0.9000 | exp-1 |\n" in capsys.readouterr().out
+
+
+def test_a_plot_of_groups_is_the_same_bytes_each_time(
+    seeds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one.svg", "two.svg", "three.png"):
+        run(seeds, monkeypatch, "groups", "--plot", name)
+    one, two = ((seeds / name).read_bytes() for name in ("one.svg", "two.svg"))
+    assert one == two
+    assert all(text in one.decode() for text in ("train.lr=0.001", "evaluate.accuracy", "a run"))
+    assert (seeds / "three.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--metric", "acuracy"), "--metric: no metric is called 'acuracy'"),
+        (("--by", "train.rl"), "--by: no run has 'train.rl' (nearest: 'train.lr'"),
+        (("--plot", "groups.pdf"), "--plot: found 'groups.pdf', wanted a file called .svg or .png"),
+        (("--where", "seed=9"), "--where: no run meets all of it"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(
+    seeds: Path, arguments: tuple[str, ...], said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    with pytest.raises(SystemExit):
+        run(seeds, monkeypatch, "groups", *arguments)
+    assert said in capsys.readouterr().err
+
+
+def test_the_list_as_markdown(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(repository, monkeypatch, "--md", "--columns", "name,train.lr")
+    assert capsys.readouterr().out == (
+        "| name | train.lr |\n| --- | ---: |\n| main | 3e-05 |\n| calm-sea | 0.0001 |\n| grey-owl | 3e-05 |\n"
+    )

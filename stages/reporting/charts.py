@@ -39,7 +39,7 @@ class Chart(Protocol):
 
 def loss(runs: Runs, palette: Palette) -> Figure:
     """Draw the loss of the training batches, smoothed, and of the validation rows, over steps."""
-    figure, axes = _figure(palette, "step", "loss, nats")
+    figure, axes = blank(palette, "step", "loss, nats")
     for (name, plots), colour in zip(runs.items(), _colours(runs, palette), strict=True):
         steps, validation = plots[STEPS], plots[VALIDATION]
         places, losses = stretches(steps["step"]), stretches(steps["loss"])
@@ -58,7 +58,7 @@ def loss(runs: Runs, palette: Palette) -> Figure:
 
 def validation(runs: Runs, palette: Palette) -> Figure:
     """Draw the scores of the validation rows over steps: two of one run, macro F1 alone of several."""
-    figure, axes = _figure(palette, "step", "score")
+    figure, axes = blank(palette, "step", "score")
     drawn = (("accuracy", "accuracy"), ("macro_f1", "macro F1")) if len(runs) == 1 else (("macro_f1", "macro F1"),)
     for number, (name, plots) in enumerate(runs.items()):
         for place, (column, said) in enumerate(drawn):
@@ -73,7 +73,7 @@ def validation(runs: Runs, palette: Palette) -> Figure:
 
 def learning_rate(runs: Runs, palette: Palette) -> Figure:
     """Draw the learning rate over steps."""
-    figure, axes = _figure(palette, "step", "learning rate")
+    figure, axes = blank(palette, "step", "learning rate")
     for (name, plots), colour in zip(runs.items(), _colours(runs, palette), strict=True):
         steps = plots[STEPS]
         axes.plot(steps["step"], steps["lr"], color=colour, linewidth=1.8, label=name)
@@ -85,7 +85,7 @@ def learning_rate(runs: Runs, palette: Palette) -> Figure:
 
 def reliability(runs: Runs, palette: Palette) -> Figure:
     """Draw how often predictions of a confidence were right; the area of a dot is the share of the examples."""
-    figure, axes = _figure(palette, "confidence", "share that was right")
+    figure, axes = blank(palette, "confidence", "share that was right")
     axes.plot([0, 1], [0, 1], color=palette.muted, linewidth=1, linestyle=":", label="as confident as right")
     for (name, plots), colour in zip(runs.items(), _colours(runs, palette), strict=True):
         bars = plots[RELIABILITY]
@@ -166,7 +166,8 @@ def _label(name: str, what: str) -> str:
     return f"{what}, {name}" if name else what
 
 
-def _figure(palette: Palette, x: str, y: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+def blank(palette: Palette, x: str, y: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+    """Return a figure of `size` inches with axes labelled `x` and `y`, in the colours of the palette."""
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     figure.patch.set_visible(False)
@@ -183,7 +184,7 @@ def _figure(palette: Palette, x: str, y: str, size: tuple[float, float] = SIZE) 
 
 
 def _matrix(names: Sequence[str], palette: Palette) -> tuple[Figure, Axes]:
-    figure, axes = _figure(palette, "predicted", "actual", (4.6, 4.2))
+    figure, axes = blank(palette, "predicted", "actual", (4.6, 4.2))
     short = [name if len(name) <= 16 else f"{name[:15]}…" for name in names]
     size = 9 if len(names) <= NUMBERED else max(3.0, 9 * NUMBERED / len(names))
     axes.set_xticks(range(len(names)), short, rotation=45, ha="right", fontsize=size)

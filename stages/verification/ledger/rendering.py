@@ -1,4 +1,4 @@
-"""The ledger as text: table, CSV, JSON, and what is to be said of repeats."""
+"""The ledger as text: table, CSV, Markdown, JSON, and what is to be said of repeats."""
 
 from __future__ import annotations
 
@@ -18,25 +18,45 @@ _SHOWN = 3  # differences named in a line
 
 def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """Return aligned columns, numbers to the right; metrics with four decimals, params as they are."""
-    cells = [[_cell(row, key) for key in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    return aligned(columns, *_cells(rows, columns))
+
+
+def as_markdown(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Return the cells of `table` as a table of GitHub's Markdown."""
+    return markdown(columns, *_cells(rows, columns))
+
+
+def _cells(rows: Sequence[Row], columns: Sequence[str]) -> tuple[list[list[str]], list[bool]]:
     right = [any(_is_number(row.values.get(key)) for row in rows) for key in columns]
+    return [[_cell(row, key) for key in columns] for row in rows], right
+
+
+def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    """Return lines of columns two blanks apart; those marked `right` end together."""
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     lines = [
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
-        for line in [list(columns), *cells]
+        for line in [header, *cells]
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def markdown(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
+    """Return a table of GitHub's Markdown; what would end a cell or a line is escaped."""
+    rule = ["---:" if r else "---" for r in right]
+    said = [[" ".join(c.split()).replace("\\", "\\\\").replace("|", "\\|") for c in line] for line in [header, *cells]]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [said[0], rule, *said[1:]])
 
 
 def _cell(row: Row, key: str) -> str:
     value = row.values.get(key, "")
     if key in row.run.record.metrics and isinstance(value, float):
         return f"{value:.4f}"
-    text = _plain(value)
+    text = plain(value)
     return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """Return text as it is, and all else as JSON, in which a float keeps every bit."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -50,7 +70,7 @@ def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_plain(row.values.get(key, "")) for key in columns] for row in rows)
+    writer.writerows([plain(row.values.get(key, "")) for key in columns] for row in rows)
     return written.getvalue()
 
 

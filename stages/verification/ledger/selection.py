@@ -88,15 +88,15 @@ def _meets(row: Row, key: str, sign: str, wanted: Any, condition: str) -> bool:
     if key in FIXED and not isinstance(wanted, str):
         wanted = condition.partition(sign)[2].strip()  # a digest of digits alone is still text
     if sign in ("=", "!="):
-        return _TESTS[sign](_rank(found), _rank(wanted))
+        return _TESTS[sign](rank(found), rank(wanted))
     if found is None:
         return False
-    if _rank(found)[0] != _rank(wanted)[0] or _rank(found)[0] > 1:
+    if rank(found)[0] != rank(wanted)[0] or rank(found)[0] > 1:
         raise InputError(f"--where {condition}: {key} is {_json(found)}, which has no order with {_json(wanted)}")
     return _TESTS[sign](found, wanted)
 
 
-def _rank(value: Any) -> tuple[int, Any]:
+def rank(value: Any) -> tuple[int, Any]:
     """Return a key by which values of all types can be sorted: numbers, then text, then the rest as JSON."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return 0, value
@@ -112,7 +112,7 @@ def ordered(table: Sequence[Row], key: str, among: Sequence[str]) -> list[Row]:
     name = known(key.removeprefix("-"), among, "--sort")
     have = [row for row in table if row.values.get(name) is not None]
     rest = [row for row in table if row.values.get(name) is None]
-    return sorted(have, key=lambda row: _rank(row.values[name]), reverse=key.startswith("-")) + rest
+    return sorted(have, key=lambda row: rank(row.values[name]), reverse=key.startswith("-")) + rest
 
 
 def columns(table: Sequence[Row], params: Sequence[str]) -> tuple[list[str], int]:
@@ -130,4 +130,4 @@ def columns(table: Sequence[Row], params: Sequence[str]) -> tuple[list[str], int
 
 
 def _differs(key: str, table: Sequence[Row]) -> bool:
-    return len({_rank(row.values[key]) if key in row.values else None for row in table}) > 1
+    return len({rank(row.values[key]) if key in row.values else None for row in table}) > 1
