@@ -18,7 +18,7 @@ from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.files import read_json
-from stages.verification import git
+from stages.verification import git, hermetic
 from stages.verification.environments.setting import Setting
 
 STEPS = "metrics/finetune/steps.tsv"
@@ -91,6 +91,8 @@ def prepare(commit: Commit, setting: Setting, place: Path) -> Path:
     if setting.reversed_listings:
         (place / "python").mkdir()
         (place / "python/sitecustomize.py").write_text(BACKWARDS, encoding="utf-8")
+    if setting.hermetic:
+        hermetic.stand_in(place, interpreter(setting))
     return clone
 
 
@@ -131,6 +133,8 @@ def variables(setting: Setting, place: Path) -> dict[str, str]:
         (place / "home").mkdir(parents=True, exist_ok=True)
     if setting.reversed_listings:
         found["PYTHONPATH"] = str(place / "python")
+    if setting.hermetic:
+        found["PATH"] = f"{place / 'bin'}{os.pathsep}{found['PATH']}"
     return found
 
 
@@ -188,7 +192,8 @@ class Runner:
             while process.poll() is None:
                 time.sleep(POLL)
                 stage = (re.findall(rb"^Running stage '(\w+)':", log.read_bytes(), re.MULTILINE) or [b"start"])[-1]
-                done = _lines(clone / STEPS) if stage == b"finetune" else 0
+                training = hermetic.folder(clone, "finetune") if hermetic.folder(clone, "finetune").is_dir() else clone
+                done = _lines(training / STEPS) if stage == b"finetune" else 0
                 tell(f"{stage.decode()}, step {done}" if done else stage.decode())
                 if self._closed or (kill is not None and done >= kill):
                     _kill(process.pid)

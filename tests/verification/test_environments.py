@@ -16,7 +16,7 @@ from stages.verification.derivation import BACKWARDS, variables
 from stages.verification.environments import ENVIRONMENTS, Setting
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-HARMLESS = {"same", "workers", "threads", "hostile", "interrupted"}
+HARMLESS = {"same", "workers", "threads", "hostile", "hermetic", "interrupted"}
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -65,7 +65,8 @@ def test_what_steers_a_stage_does_not_leak_into_a_derivation(tmp_path: Path, mon
     assert "mine" not in found.values()
     assert found["REPRISE_CACHE"] == str(tmp_path / "archives")
     assert found["HOME"] == str(tmp_path / "home")
-    assert found["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    own, ours = str(tmp_path / "bin"), str(Path(sys.executable).parent)
+    assert found["PATH"].split(os.pathsep)[:2] == [own, ours]  # its own: what runs each stage hermetically
 
 
 def test_folders_are_listed_backwards(tmp_path: Path) -> None:

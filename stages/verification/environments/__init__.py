@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from pydantic import TypeAdapter, ValidationError
 
 from stages.core.errors import InputError, nearest
+from stages.verification.environments.hermetic import Hermetic
 from stages.verification.environments.hostile import Hostile
 from stages.verification.environments.interpreter import Interpreter
 from stages.verification.environments.interrupted import Interrupted
@@ -34,6 +35,7 @@ ENVIRONMENTS: dict[str, type] = {
     "workers": Workers,
     "threads": Threads,
     "hostile": Hostile,
+    "hermetic": Hermetic,
     "interrupted": Interrupted,
     "isa": Isa,
     "interpreter": Interpreter,

@@ -10,7 +10,10 @@ from stages.verification.environments.setting import Setting
 
 @dataclass(frozen=True)
 class Hostile:
-    """Blanks and letters beyond ASCII in the path; other home, time zone, locale, umask, hash seed, folder order."""
+    """Blanks and letters beyond ASCII in the path; other home, time zone, locale, umask, hash seed, folder order.
+
+    Hermetic too, see there.
+    """
 
     harmless: ClassVar[bool] = True
 
@@ -22,4 +25,5 @@ class Hostile:
                 "COLUMNS": "43",
             },
             folder="wörk ing fôlder 作業 [1]", umask=0o077, own_home=True, reversed_listings=True,
+            hermetic=True,
         )  # fmt: skip

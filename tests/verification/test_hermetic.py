@@ -1,0 +1,176 @@
+"""A stage that touches more of the project than dvc.yaml lists is caught, and what it touched is named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.core.errors import InputError
+from stages.verification import hermetic
+from stages.verification.hermetic import Stage
+
+GRAPH = """stages:
+  first:
+    cmd: python -m stages.first
+    deps: [inputs/train.tsv, stages/first.py, stages/room]
+    params: [train.lr, absent.key]
+    outs: [data/first]
+    metrics:
+      - metrics/first/score.json:
+          cache: false
+"""
+STAGE = """import json, os, shutil, subprocess, sys
+from pathlib import Path
+from stages.room import plug
+params = json.loads(Path("params.yaml").read_text())
+rows = Path("inputs/train.tsv").read_text()
+for made in ("data/.first.partial", "metrics/.first.partial", ".reprise/run"):
+    Path(made).mkdir(parents=True)
+list(Path("data/.first.partial").iterdir())
+Path("data/.first.partial/rows.txt").write_text(rows + str(params))
+Path("metrics/.first.partial/score.json").write_text("{}\\n")
+os.replace("data/.first.partial", "data/first")
+os.replace("metrics/.first.partial", "metrics/first")
+shutil.rmtree(".reprise/run")
+Path("metrics/environment.json").write_text("{}")
+sys.path[:0] = [os.getcwd()]
+"""
+
+
+def project(folder: Path, more: str = "", graph: str = GRAPH) -> Path:
+    """Make a project whose stage does `more` than it says."""
+    files = {
+        "dvc.yaml": graph,
+        "params.yaml": "seed: 3\ntrain:\n  lr: 3e-05\n  other: 1\n",
+        "inputs/train.tsv": "a\tb\n",
+        "inputs/test.tsv": "c\td\n",
+        "stages/__init__.py": "",
+        "stages/first.py": f"{STAGE}{more}\n",
+        "stages/room/__init__.py": "",
+        "stages/room/plug.py": "",
+        "stages/second.py": "",
+        "data/first/old.txt": "",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def ran(root: Path) -> list[str]:
+    (stage,) = hermetic.stages(root)
+    return hermetic.run(root, stage)
+
+
+def files(root: Path) -> set[str]:
+    return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+def test_an_honest_stage(tmp_path: Path) -> None:
+    root = project(tmp_path / "own")
+    before = files(root)
+    assert ran(root) == []
+    assert files(root) - before == {"data/first/rows.txt", "metrics/first/score.json", "metrics/environment.json"}
+    assert before - files(root) == {"data/first/old.txt"}
+    assert (root / "data/first/rows.txt").read_text() == "a\tb\n{'train': {'lr': 3e-05}, 'absent': {}}"
+
+
+def test_what_dvc_yaml_says(tmp_path: Path) -> None:
+    assert hermetic.stages(project(tmp_path)) == [
+        Stage(
+            "first", "python -m stages.first", ("inputs/train.tsv", "stages/first.py", "stages/room"),
+            ("train.lr", "absent.key"), ("data/first", "metrics/first/score.json"),
+        )
+    ]  # fmt: skip
+
+
+FAULTS = {
+    "a file": ("open('inputs/test.tsv').close()", "reads inputs/test.tsv", "deps"),
+    "a file, if it is there": ("try: open('notes.txt')\nexcept OSError: pass", "reads notes.txt", "deps"),
+    "a file, by a child": (
+        "subprocess.run([sys.executable, '-c', 'open(\"inputs/test.tsv\")'], stderr=subprocess.DEVNULL)",
+        "reads inputs/test.tsv",
+        "deps",
+    ),
+    "a folder": ("os.listdir('.')", "lists .", "deps"),
+    "a folder, by scandir": ("list(Path().glob('*'))", "lists .", "deps"),
+    "a file beside its outs": ("Path('data/second.txt').write_text('')", "writes data/second.txt", "outs"),
+    "a folder beside its outs": ("Path('data/second').mkdir()", "writes data/second", "outs"),
+    "its input": ("Path('inputs/train.tsv').write_text('')", "writes inputs/train.tsv", "outs"),
+    "its input, by a program": ("os.system('echo >> inputs/train.tsv')", "writes inputs/train.tsv", "outs"),
+    "its input away": ("os.unlink('inputs/train.tsv')", "removes inputs/train.tsv", "outs"),
+    "its code": ("os.rename('stages/room', 'stages/house')", "writes stages/house", "outs"),
+    "a database": (
+        "import sqlite3; sqlite3.connect('kept.db').execute('create table a (b)')",
+        "writes kept.db",
+        "outs",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named(tmp_path: Path, fault: str) -> None:
+    more, message, where = FAULTS[fault]
+    root = project(tmp_path / "own", more)
+    before = files(root)
+    assert f"{message}, which dvc.yaml does not list among its {where}" in ran(root)
+    assert files(root) == before
+
+
+def test_the_project_itself_is_out_of_reach(tmp_path: Path) -> None:
+    root = project(tmp_path / "own", f"open({str(tmp_path / 'own/inputs/train.tsv')!r}).close()")
+    assert ran(root) == [f"reads {root}/inputs/train.tsv, which dvc.yaml does not list among its deps"]
+
+
+def test_a_module_that_is_not_declared_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        ran(project(tmp_path / "own", "from stages import second"))
+    assert "stage first ends with code 1 when only what dvc.yaml lists is there: ImportError: cannot " in str(
+        refused.value
+    )
+
+
+def test_a_param_that_is_not_declared_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="KeyError: 'other'"):
+        ran(project(tmp_path / "own", "params['train']['other']"))
+
+
+def test_a_missing_dependency(tmp_path: Path) -> None:
+    root = project(tmp_path / "own")
+    (root / "inputs/train.tsv").unlink()
+    with pytest.raises(InputError) as refused:
+        ran(root)
+    assert str(refused.value) == "inputs/train.tsv: not there, wanted as a dependency of stage first"
+
+
+def stand_in(root: Path) -> subprocess.CompletedProcess[str]:
+    """Run the stage's command by the shell, as DVC does in the environment `hermetic`."""
+    hermetic.stand_in(root.parent, Path(sys.executable))
+    (root.parent / "python").mkdir()
+    (root.parent / "python/sitecustomize.py").write_text("import sys; print('first of all', file=sys.stderr)")
+    path = f"{root.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        "python -m stages.first", shell=True, cwd=root, text=True, capture_output=True,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(root.parent / "python")},
+    )  # fmt: skip
+
+
+def test_what_stands_in_for_python(tmp_path: Path) -> None:
+    root = project(tmp_path / "wörk ing", "import shutil; assert shutil.which('python') != sys.argv[0]")
+    ended = stand_in(root)
+    assert (ended.returncode, ended.stdout) == (0, "")
+    assert "first of all\n" in ended.stderr  # folders backwards, for one, is also done there
+    assert (root / "data/first/rows.txt").is_file()
+
+
+def test_what_stands_in_for_python_tells_a_fault(tmp_path: Path) -> None:
+    ended = stand_in(project(tmp_path / "wörk ing", "Path('stray').touch(); open('inputs/test.tsv')"))
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-2:] == [
+        "hermetic: error: stage first reads inputs/test.tsv, which dvc.yaml does not list among its deps",
+        "writes stray, which dvc.yaml does not list among its outs",
+    ]
