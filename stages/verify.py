@@ -4,13 +4,19 @@
     python -m stages.verify --recipe smoke --quick       a toy, in about two minutes
     python -m stages.verify --environments same,workers=1,isa=avx2 --rev v1.0
     python -m stages.verify check metrics/reproduction.json
+    python -m stages.verify claims --only-kept           judge claims.yaml by the runs that are known
+    python -m stages.verify claims r8-bert-base          make the runs that are missing, one by one, and judge
 
 Each environment gets a fresh clone of the commit with an empty DVC cache; archives of the per-user cache are used
 again, for they are checked by SHA-256 every time. What comes out is held against the committed dvc.lock. Writes
 metrics/reproduction.json (the certificate), .md and .html. Stopped, the same command goes on where it was.
 
-Ends with 0 when the grade is the one required or better, 1 when it is not (or a certificate does not check), 2 for bad
-input, 130 when interrupted.
+`claims` holds published results against runs of ours over several seeds, as judging.py in stages/verification/ tells.
+Runs that metrics/claims.json, the ledger or a stopped session know are taken; it writes metrics/claims.json, .md, .html
+and .svg.
+
+Ends with 0 when the grade is the one required or better (every claim is REPRODUCED), 1 when it is not (or a certificate
+does not check), 2 for bad input, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -34,7 +40,17 @@ from stages.core.errors import InputError
 from stages.core.files import canonical_json, outputs, write_json
 from stages.repro import workers
 from stages.repro.digests import of_file, of_value
-from stages.verification import certificate, certifying, derivation, environments, git, page
+from stages.verification import (
+    certificate,
+    certifying,
+    claiming,
+    claims_page,
+    derivation,
+    document,
+    environments,
+    git,
+    page,
+)
 from stages.verification.certificate import Circumstances, Core
 from stages.verification.records import GRADES
 from stages.verification.session import Session
@@ -104,6 +120,19 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def judge(asked: claiming.Asked, repository: Path = Path()) -> bool:
+    """Judge the claims, print and write how; tell whether all that were asked for are reproduced. Raises InputError."""
+    claiming.tell(repository, asked.revision)
+    done = claiming.judged(repository, asked)
+    said = document.written(claims_page.document(done), repository / claiming.RECORD)
+    shown = [one for one in done if one.claim.id in asked.ids or not asked.ids]
+    print(claims_page.aligned([claims_page.HEAD, *map(claims_page.row, shown)]), end="")
+    for one in shown:
+        print("".join(f"{one.claim.id}: {note}\n" for note in (one.judgement.reason, *one.notes)), end="")
+    print(f"{said} say the rest")
+    return all(one.judgement.verdict == "REPRODUCED" for one in shown)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m stages.verify", description="Derive a commit's results again and certify how equal they are.",
@@ -125,15 +154,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--allow-dirty", action="store_true", help="grade the working tree, not the commit")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the certificate ({OUT})")
     parser.add_argument("--schema", action="store_true", help="print the certificate's JSON schema")
-    parser.set_defaults(file=None)
-    commands = parser.add_subparsers(metavar="check FILE")
+    parser.set_defaults(file=None, ids=None)
+    commands = parser.add_subparsers(metavar="check FILE | claims [ID …]")
     checking = commands.add_parser("check", help="check a certificate, offline")
     checking.add_argument("file", type=Path, nargs="?", default=OUT, metavar="FILE")
+    claims = commands.add_parser("claims", help="judge the published results of claims.yaml by runs over several seeds")
+    claims.add_argument("ids", nargs="*", metavar="ID", help="of claims (all)")
+    claims.add_argument("--rev", default="HEAD", metavar="COMMIT", help="what to run (HEAD)")
+    claims.add_argument("--seeds", type=int, metavar="N", help="runs a claim (as claims.yaml says)")
+    runs = claims.add_mutually_exclusive_group()
+    runs.add_argument("--only-kept", action="store_true", help="make no runs: judge by those that are known")
+    runs.add_argument("--again", action="store_true", help="make the runs that are known too, and compare")
     return parser
 
 
 def main() -> None:
-    """Verify, or check a certificate."""
+    """Verify, check a certificate, or judge claims."""
     arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with errors_told("verify"):
@@ -144,8 +180,13 @@ def main() -> None:
             said = certifying.check(arguments.file)
             print("\n".join(said) if said else f"{arguments.file}: holds")
             raise SystemExit(1 if said else 0)
-        if min(arguments.jobs, arguments.seeds) < 1:
+        if min(arguments.jobs, arguments.seeds or 1) < 1 or arguments.seeds == 0:
             raise InputError("--jobs and --seeds: wanted 1 or more")
+        if arguments.ids is not None:
+            asked = claiming.Asked(
+                tuple(arguments.ids), arguments.rev, arguments.seeds, arguments.only_kept, arguments.again
+            )
+            raise SystemExit(0 if judge(asked) else 1)
         core = verify(arguments)
         elsewhere = f"; where it may matter: {core.elsewhere}" if core.elsewhere else ""
         print(f"{core.grade}: {page.MEANING[core.grade]}{elsewhere}\n{arguments.out}, .md and .html say the rest")

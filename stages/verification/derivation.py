@@ -18,7 +18,7 @@ from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.files import read_json
-from stages.verification import git, hermetic
+from stages.verification import git, hermetic, seeding
 from stages.verification.environments.setting import Setting
 
 STEPS = "metrics/finetune/steps.tsv"
@@ -52,6 +52,7 @@ class Commit:
     edits: tuple[str, ...] = ()  # files of the working tree that are laid over the commit
     recipe: str | None = None  # merged into params.yaml first
     seed: int | None = None  # in place of that of params.yaml
+    streams: tuple[tuple[str, int], ...] = ()  # (name, seed) of streams that get a seed of their own
 
 
 @dataclass
@@ -81,11 +82,9 @@ def prepare(commit: Commit, setting: Setting, place: Path) -> Path:
         )
         if ended.returncode:
             raise InputError(f"--recipe: {ended.stderr.strip().removeprefix('recipe: error: ')}")
-    if commit.seed is not None:
+    if commit.seed is not None or commit.streams:
         params = clone / "params.yaml"
-        text, count = re.subn(r"(?m)^seed:[ \t]*\S+", f"seed: {commit.seed}", params.read_text(encoding="utf-8"))
-        if count != 1:
-            raise InputError(f"{params.name}: found {count} lines `seed: …`, wanted one to set the seed of a run")
+        text = seeding.seeded(params.read_text(encoding="utf-8"), commit.seed, dict(commit.streams))
         params.write_text(text, encoding="utf-8", newline="\n")
     shutil.rmtree(clone / "metrics", ignore_errors=True)
     if setting.reversed_listings:

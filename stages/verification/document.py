@@ -1,0 +1,65 @@
+"""A page of text, a picture and tables: as Markdown, and as HTML that needs nothing but itself."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.core.files import outputs
+from stages.verification.page import STYLE
+
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class Document:
+    """What the page says, as plain text."""
+
+    title: str
+    lead: tuple[str, ...]  # paragraphs
+    tables: dict[str, Table]  # heading -> head and rows; the first comes before the picture
+    picture: str  # SVG
+    said: str  # by it who does not see the picture
+    notes: tuple[str, ...]  # below all
+
+
+def written(found: Document, beside: Path) -> str:
+    """Write the page and its picture with the suffixes .md, .html and .svg of `beside`; return their names."""
+    paths = [beside.with_suffix(suffix) for suffix in (".md", ".html", ".svg")]
+    contents = (markdown(found, paths[2].name), page(found), found.picture)
+    with outputs(*paths) as staged:
+        for path, content in zip(staged, contents, strict=True):
+            path.write_text(content, encoding="utf-8", newline="\n")
+    return f"{paths[0]}, .html and .svg"
+
+
+def markdown(found: Document, picture: str) -> str:
+    """Return the page as Markdown; `picture` is the name of the picture's file beside it."""
+    parts = [f"# {found.title}", *found.lead]
+    for place, (heading, (head, rows)) in enumerate(found.tables.items()):
+        parts += [f"## {heading}", "\n".join([_row(head), _row(("---",) * len(head)), *map(_row, rows)])]
+        parts += [f"![{found.said}]({picture})"] if place == 0 else []
+    return "\n\n".join([*parts, *found.notes]) + "\n"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+
+
+def page(found: Document) -> str:
+    """Return the page as HTML."""
+    e = html.escape
+    parts = [f"<h1>{e(found.title)}</h1>", *(f"<p>{e(text)}</p>" for text in found.lead)]
+    for place, (heading, (head, rows)) in enumerate(found.tables.items()):
+        names = "".join(f"<th>{e(cell)}</th>" for cell in head)
+        body = "".join("<tr>" + "".join(f"<td>{e(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
+        parts += [f"<h2>{e(heading)}</h2>", f"<table><thead><tr>{names}</tr></thead><tbody>\n{body}</tbody></table>"]
+        parts += [found.picture] if place == 0 else []
+    parts += [f"<p>{e(text)}</p>" for text in found.notes]
+    top = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{e(found.title)}</title>'
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{top}<style>{STYLE}</style></head>\n<body>\n'
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
