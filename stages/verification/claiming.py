@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from stages.core.errors import InputError, nearest
-from stages.core.files import outputs, read_json, write_json
+from stages.core.files import outputs, write_json
 from stages.repro import workers
-from stages.verification import claims, git, runs
+from stages.verification import claims, git, numbers, runs
 from stages.verification.board import Board
 from stages.verification.claims import CLAIMS, Claim
 from stages.verification.comparison import SCORES
@@ -90,14 +90,17 @@ def _check(repository: Path, sha: str, asked: Sequence[Claim]) -> None:
             raise InputError(
                 f"{CLAIMS}: {claim.id}.recipe: {claim.recipe!r} is no recipe{nearest(claim.recipe, recipes)}"
             )
-        if (repository / SCORES).is_file():
-            _check_metric(claim, list(read_json(repository / SCORES)))
+        check_metric(claim.metric, repository / SCORES, f"{CLAIMS}: {claim.id}.metric")
 
 
-def _check_metric(claim: Claim, metrics: Sequence[str]) -> None:
-    if claim.metric not in metrics:
-        near = nearest(claim.metric, metrics)
-        raise InputError(f"{CLAIMS}: {claim.id}.metric: {claim.metric!r} is not in {SCORES}{near}")
+def check_metric(metric: str, scores: Path | Run, where: str) -> None:
+    """Raise InputError, which begins with `where`, when a run or the file of one, if it is there, has no such score."""
+    if isinstance(scores, Run):
+        known = list(scores.scores)
+    else:
+        known = list(numbers.scores(scores)) if scores.is_file() else [metric]
+    if metric not in known:
+        raise InputError(f"{where}: {metric!r} is not in {SCORES}{nearest(metric, known)}")
 
 
 def draws(own: int, count: int) -> list[int]:
@@ -120,7 +123,7 @@ def _judged(claim: Claim, series: Series, asked: Asked, board: Board) -> Judged:
         if one is None and not asked.only_kept:
             one = fresh.make(Draw(seed), partial(board.tell, name))
             if one.run.failure is None:
-                _check_metric(claim, list(one.run.scores))
+                check_metric(claim.metric, one.run, f"{CLAIMS}: {claim.id}.metric")
         found[seed] = one
         board.done(name, f"{said(one, claim.metric)} ({one.origin})" if one else "not run")
         before = series.find(Draw(seed), claim.metric) if asked.again else None
