@@ -86,7 +86,10 @@ def _inner(path: str, folder: str) -> str | None:
 
 def _searching() -> bool:
     """Tell whether Python's import system, or what removes a folder by open files, caused the event being heard."""
-    code = sys._getframe(2).f_code
+    frame: Any = sys._getframe()
+    while frame.f_code.co_filename == __file__:  # this hook, and what else stands in sitecustomize.py
+        frame = frame.f_back
+    code = frame.f_code
     return code.co_filename.startswith(_SEARCHES) or code.co_name == "_rmtree_safe_fd"
 
 

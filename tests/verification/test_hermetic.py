@@ -11,6 +11,7 @@ import pytest
 
 from stages.core.errors import InputError
 from stages.verification import hermetic
+from stages.verification.derivation import BACKWARDS
 from stages.verification.hermetic import Stage
 
 GRAPH = """stages:
@@ -151,7 +152,7 @@ def stand_in(root: Path) -> subprocess.CompletedProcess[str]:
     """Run the stage's command by the shell, as DVC does in the environment `hermetic`."""
     hermetic.stand_in(root.parent, Path(sys.executable))
     (root.parent / "python").mkdir()
-    (root.parent / "python/sitecustomize.py").write_text("import sys; print('first of all', file=sys.stderr)")
+    (root.parent / "python/sitecustomize.py").write_text(BACKWARDS)
     path = f"{root.parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         "python -m stages.first", shell=True, cwd=root, text=True, capture_output=True,
@@ -160,15 +161,19 @@ def stand_in(root: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_stands_in_for_python(tmp_path: Path) -> None:
-    root = project(tmp_path / "wörk ing", "import shutil; assert shutil.which('python') != sys.argv[0]")
+    more = """import importlib.metadata
+assert Path(shutil.which('python')).parent.parent != Path.cwd().parent.parent
+assert list(importlib.metadata.entry_points(group='pytest11'))  # for which Python lists the working folder
+print(os.listdir('stages'))"""
+    root = project(tmp_path / "wörk ing/own", more)
     ended = stand_in(root)
-    assert (ended.returncode, ended.stdout) == (0, "")
-    assert "first of all\n" in ended.stderr  # folders backwards, for one, is also done there
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "['room', 'first.py', '__init__.py']\n"  # folders are still listed backwards
     assert (root / "data/first/rows.txt").is_file()
 
 
 def test_what_stands_in_for_python_tells_a_fault(tmp_path: Path) -> None:
-    ended = stand_in(project(tmp_path / "wörk ing", "Path('stray').touch(); open('inputs/test.tsv')"))
+    ended = stand_in(project(tmp_path / "wörk ing/own", "Path('stray').touch(); open('inputs/test.tsv')"))
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-2:] == [
         "hermetic: error: stage first reads inputs/test.tsv, which dvc.yaml does not list among its deps",
