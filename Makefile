@@ -48,7 +48,7 @@ lock:  ## write both locks anew, with the newest versions pyproject.toml allows
 	.venv-lock/bin/pip install -qq .
 	{ grep '^#' requirements.lock; $(PINS); } > lock.partial
 	mv lock.partial requirements.lock
-	.venv-lock/bin/pip install -qq --constraint requirements.lock '.[dev,report,ssh,webdav]'
+	.venv-lock/bin/pip install -qq --constraint requirements.lock '.[dev,report,search,ssh,webdav]'
 	{ grep '^#' requirements-dev.lock; $(PINS) | grep -vxFf requirements.lock; } > lock.partial
 	mv lock.partial requirements-dev.lock
 	rm -rf .venv-lock reprise.egg-info build
