@@ -75,7 +75,7 @@ def judged(repository: Path, asked: Asked) -> list[Judged]:
         for claim in every:
             how = asked if claim in chosen else Asked(only_kept=True)
             names = [f"{claim.id}, seed {seed}" for seed in _seeds(claim, series[claim.recipe], how)]
-            board = Board(names) if claim in chosen else Board(names, io.StringIO())
+            board = Board(names, sys.stderr if claim in chosen else io.StringIO())
             done.append(_judged(claim, series[claim.recipe], how, board))
             keep(repository / RECORD, [found.run for found in done[-1].found.values() if found])
         shutil.rmtree(repository / FOLDER / "again", ignore_errors=True)

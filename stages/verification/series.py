@@ -154,11 +154,12 @@ class Series:
 
     def _failed(self, ended: Ended, draw: Draw) -> Run:
         entry = yaml12.values(yaml12.read_text(ended.clone / LOCK), LOCK)["stages"][FETCHING]
+        said = str(ended.message).removeprefix(f"{ended.failed_stage}: error: ")
         fetched = {out["path"]: out["md5"] for out in entry["outs"] if out["path"] in self.plan.wanted}
         return Run(
             self.commit.recipe, self.plan.seeds(draw.seed, dict(draw.pinned)), self.plan.code, self.plan.parameters,
             {**self.plan.data, **fetched}, self.plan.told, outcome=None, scores={},
-            failure=f"{ended.failed_stage}: {ended.message}", environment=runs.environment(ended.had),
+            failure=f"{ended.failed_stage}: {said}", environment=runs.environment(ended.had),
         )  # fmt: skip
 
 
