@@ -36,7 +36,7 @@ def _rows(study: Study) -> list[tuple[str, ...]]:
 
 def _row(name: str, one: Spread) -> tuple[str, ...]:
     measured = (_number(one.mean), _number(one.sd), _ends(one.interval, "{:.5f}"))
-    share = ("", "") if name == TOTAL else (_share(one), _ends(one.share_interval, "{:.0%}"))
+    share = ("", "") if name == TOTAL else (_share(one), _ends(one.share_interval, "{:.0%}").replace("%", " %"))
     return (name, f"{len(one.values)}{_crashed(one)}", *measured, *share)
 
 
@@ -49,7 +49,7 @@ def _number(value: float | None) -> str:
 
 
 def _share(one: Spread) -> str:
-    return "–" if one.share is None else f"{one.share:.0%}"
+    return "–" if one.share is None else f"{one.share:.0%}".replace("%", " %")
 
 
 def _ends(ends: list[float] | None, form: str) -> str:
@@ -80,7 +80,7 @@ def picture(study: Study) -> str:
     ]  # fmt: skip
     spreads = [
         Strip(name, mean=one.sd, interval=(one.interval[0], one.interval[1]) if one.interval else None,
-              notes=(f"sd {_number(one.sd)}", *(() if one.share is None else (f"{one.share:.0%} of the variance",))))
+              notes=(f"sd {_number(one.sd)}", *(() if one.share is None else (f"{_share(one)} of the variance",))))
         for name, one in study.groups.items()
     ]  # fmt: skip
     axis = f"standard deviation of {study.metric}"
