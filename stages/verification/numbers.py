@@ -35,18 +35,29 @@ def weights(reference: Path, derived: Path) -> Weights | None:
         return None
     apart = [n for n in sorted(old, key=states.model_order) if old[n].tobytes() != new[n].tobytes()]
     gaps = {n: _largest(old[n], new[n]) for n in apart}
-    ulp = max((int(states.ulps(old[n], new[n]).max()) for n in apart), default=0)
     furthest = max(apart, key=lambda name: gaps[name], default=None)
+    ulp = 0 if furthest is None else _ulps_of_largest(old[furthest], new[furthest])
     return Weights(
         tensors=len(old), equal=len(old) - len(apart), largest=max(gaps.values(), default=0.0), tensor=furthest,
         first_tensor=next(iter(apart), None), ulp=ulp,
     )  # fmt: skip
 
 
+def _gaps(old: Any, new: Any) -> Any:
+    """Return the absolute differences; that of a number to what is none counts as the largest float32."""
+    return np.nan_to_num(np.abs(old.astype(np.float64) - new.astype(np.float64)), nan=LARGEST, posinf=LARGEST)
+
+
 def _largest(old: Any, new: Any) -> float:
-    """Return the largest absolute difference; that of a number to what is none counts as the largest float32."""
-    gaps = np.abs(old.astype(np.float64) - new.astype(np.float64))
-    return float(np.nan_to_num(gaps, nan=LARGEST, posinf=LARGEST).max())
+    return float(_gaps(old, new).max())
+
+
+def _ulps_of_largest(old: Any, new: Any) -> int:
+    """Return the units in the last place between the two that lie furthest apart.
+
+    Not the most of all: between 1e-20 and -1e-20 lie half of all numbers, and they are as good as equal.
+    """
+    return int(states.ulps(old, new).flat[int(_gaps(old, new).argmax())])
 
 
 def predictions(reference: Path, derived: Path) -> Predictions | None:

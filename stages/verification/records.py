@@ -40,7 +40,7 @@ class Weights(Section):
     largest: float  # absolute difference
     tensor: str | None  # the one that holds it
     first_tensor: str | None  # the first that differs, in the order of the file
-    ulp: int  # largest difference in units in the last place
+    ulp: int  # that difference in units in the last place
 
 
 class Predictions(Section):

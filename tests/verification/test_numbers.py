@@ -33,6 +33,13 @@ def test_weights(tmp_path: Path) -> None:
     )
 
 
+def test_units_in_the_last_place_are_those_of_the_largest_difference(tmp_path: Path) -> None:
+    old, new = model(tmp_path / "a", one=[1e-20, 1.0]), model(tmp_path / "b", one=[-1e-20, 1.5])
+    found = numbers.weights(old, new)
+    assert found is not None
+    assert (found.largest, found.ulp) == (0.5, 1 << 22)
+
+
 def test_equal_weights_are_measured_as_equal(tmp_path: Path) -> None:
     found = numbers.weights(model(tmp_path / "a", one=[1.0]), model(tmp_path / "b", one=[1.0]))
     assert found == Weights(tensors=1, equal=1, largest=0.0, tensor=None, first_tensor=None, ulp=0)
