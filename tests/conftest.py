@@ -6,11 +6,17 @@ made once; so do the folders whose files share a run of the pipeline, which begi
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
+
+from tests import tiny
+from tests.exactness.warm import Warm
 
 settings.register_profile("reprise", settings(), deadline=None)
 settings.load_profile("reprise")
@@ -39,3 +45,23 @@ class Groups(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
     """Return the scheduler that keeps a group in one process."""
     return Groups(config, log)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """Return what runs finetune without the ten seconds that its imports take."""
+    process = Warm(tmp_path_factory.mktemp("logs"))
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which finetune can run; not to be changed."""
+    return tiny.clone(tmp_path_factory.mktemp("built") / "clone")
+
+
+@pytest.fixture
+def root(built: Path, tmp_path: Path) -> Path:
+    """Return a copy of it."""
+    return Path(shutil.copytree(built, tmp_path / "clone", symlinks=True))

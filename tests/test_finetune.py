@@ -19,29 +19,24 @@ from stages.core.params import load
 from stages.objectives.plain import Plain
 from tests import tiny
 from tests.exactness.processes import alive
+from tests.exactness.warm import Warm
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.clone(tmp_path_factory.mktemp("built") / "clone")
-
-
-@pytest.fixture
-def root(built: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(built, tmp_path / "clone", symlinks=True))
-
-
-@pytest.fixture(scope="module")
-def done(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def done(warm: Warm, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which one worker has run through, undisturbed."""
     root = Path(shutil.copytree(built, tmp_path_factory.mktemp("done") / "clone", symlinks=True))
-    assert tiny.run(root, REPRISE_WORKERS="1") == (0, "")
+    assert warm.run(root, REPRISE_WORKERS="1") == (0, "")
     return root
 
 
 def steps_done(root: Path) -> int:
     file = root / "metrics/finetune/steps.tsv"
     return len(file.read_text().splitlines()) - 1 if file.is_file() else 0
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def wait_for_step(root: Path, step: int) -> None:
@@ -93,13 +88,13 @@ def test_no_path_of_the_machine_is_in_the_model(done: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2", "4"])
-def test_any_number_of_workers_gives_the_same_bytes(root: Path, workers: str) -> None:
+def test_any_number_of_workers_gives_the_same_bytes(warm: Warm, root: Path, workers: str) -> None:
     five_shards = {"batch_size": "20", "shard_size": "4", "precision": "bfloat16", "epochs": "1"}  # no power of two
     tiny.set_params(root, **five_shards)
     tiny.run_here(root)
     alone = tiny.outputs(root)
     shutil.rmtree(root / "models/finetuned")
-    assert tiny.run(root, REPRISE_WORKERS=workers) == (0, "")
+    assert warm.run(root, REPRISE_WORKERS=workers) == (0, "")
     assert tiny.outputs(root) == alone
 
 
@@ -114,107 +109,86 @@ def test_threads_hash_seed_locale_and_place_do_not_matter(done: Path, root: Path
     assert tiny.outputs(moved) == tiny.outputs(done)
 
 
-def test_killed_again_and_again_it_comes_out_the_same(done: Path, root: Path) -> None:
+def test_killed_again_and_again_it_comes_out_the_same(warm: Warm, done: Path, root: Path) -> None:
     draw = random.Random(5)
     for workers in ("2", "1", "2"):
-        process = tiny.start(root, REPRISE_WORKERS=workers)
+        started = warm.start(root, REPRISE_WORKERS=workers)
         wait_for_step(root, min(steps_done(root) + 1, 11))
         time.sleep(draw.random() * 0.1)
-        process.kill()
-        process.communicate()
-    code, said = tiny.run(root, REPRISE_WORKERS="2")
+        started.send(signal.SIGKILL)
+        started.wait()
+    code, said = warm.run(root, REPRISE_WORKERS="2")
     assert code == 0, said
     assert tiny.outputs(root) == tiny.outputs(done)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_asked_to_stop_it_saves_and_says_from_where_it_goes_on(
-    done: Path, root: Path, number: signal.Signals, code: int
+    warm: Warm, done: Path, root: Path, number: signal.Signals, code: int
 ) -> None:
-    process = tiny.start(root, REPRISE_WORKERS="2")
+    started = warm.start(root, REPRISE_WORKERS="2")
     wait_for_step(root, 2)
-    process.send_signal(number)
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == code, said
+    started.send(number)
+    ended, said = started.wait(60)
+    assert ended == code, said
     step = steps_done(root)
     assert f"finetune: stopped after step {step}; the same command goes on from there" in said
     assert not (root / "models/finetuned").exists()
-    code, said = tiny.run(root)
+    code, said = warm.run(root)
     assert (code, said) == (0, f"finetune: goes on from step {step}\n")
     assert tiny.outputs(root) == tiny.outputs(done)
 
 
-def test_a_dead_worker_ends_the_run_with_its_reason_and_leaves_no_orphan(root: Path) -> None:
+def test_a_dead_worker_ends_the_run_with_its_reason_and_leaves_no_orphan(warm: Warm, root: Path) -> None:
     tiny.set_params(root, epochs="500")
-    process = tiny.start(root, REPRISE_WORKERS="2")
+    started = warm.start(root, REPRISE_WORKERS="2")
     wait_for_step(root, 2)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(children[1]), signal.SIGKILL)
+    children = children_of(started.pid)
+    os.kill(children[1], signal.SIGKILL)
     began = time.monotonic()
-    said = process.communicate(timeout=60)[1]
+    code, said = started.wait(60)
     assert time.monotonic() - began < 10
-    assert process.returncode != 0
+    assert code != 0
     assert "worker 1 was ended by SIGKILL" in said
     assert "Traceback" not in said
-    assert not any(alive(int(child)) for child in children)
+    assert not any(map(alive, children))
 
 
-def test_workers_end_with_a_killed_supervisor(root: Path) -> None:
+def test_workers_end_with_a_killed_supervisor(warm: Warm, root: Path) -> None:
     tiny.set_params(root, epochs="500")
-    process = tiny.start(root, REPRISE_WORKERS="2")
+    started = warm.start(root, REPRISE_WORKERS="2")
     wait_for_step(root, 1)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    process.kill()
-    process.communicate()
+    children = children_of(started.pid)
+    started.send(signal.SIGKILL)
+    started.wait()
     deadline = time.monotonic() + 10
-    while any(alive(int(child)) for child in children):
+    while any(map(alive, children)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def test_a_second_run_in_the_same_folder_is_refused(root: Path) -> None:
-    first = tiny.start(root, REPRISE_WORKERS="1")
+def test_a_second_run_in_the_same_folder_is_refused(warm: Warm, root: Path) -> None:
+    tiny.set_params(root, epochs="500")
+    first = warm.start(root, REPRISE_WORKERS="1")
     lock = root / ".reprise/finetune.lock"
     deadline = time.monotonic() + 60
     while not lock.is_file() or not lock.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    code, said = tiny.run(root)
-    first.kill()
-    first.communicate()
+    code, said = warm.run(root)
+    first.send(signal.SIGKILL)
+    first.wait()
     assert code == 2
     assert said.startswith(f"finetune: error: finetune is already running in this folder (process {first.pid})")
 
 
-@pytest.fixture(scope="module")
-def killed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which one worker was killed when it had saved two checkpoints or more."""
-    root = Path(shutil.copytree(built, tmp_path_factory.mktemp("killed") / "clone", symlinks=True))
-    process = tiny.start(root, REPRISE_WORKERS="1")
-    wait_for_step(root, 7)
-    process.kill()
-    process.communicate()
-    return root
-
-
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(done: Path, killed: Path, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(killed, tmp_path / "clone", symlinks=True))
-    *_, before, newest = sorted((root / ".reprise").glob("*/step-*"))
-    file = newest / "weights.safetensors"
-    damaged = bytearray(file.read_bytes())
-    damaged[-1] ^= 1
-    file.write_bytes(damaged)
-    code, said = tiny.run(root)
-    assert code == 0
-    assert f"{newest.relative_to(root)}/weights.safetensors: damaged" in said
-    assert f"finetune: goes on from step {int(before.name.removeprefix('step-'))}\n" in said
-    assert tiny.outputs(root) == tiny.outputs(done)
-
-
-def test_other_params_do_not_go_on_from_a_checkpoint(killed: Path, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(killed, tmp_path / "clone", symlinks=True))
+def test_other_params_do_not_go_on_from_a_checkpoint(warm: Warm, root: Path) -> None:
+    started = warm.start(root, REPRISE_WORKERS="1")
+    wait_for_step(root, 7)  # two checkpoints or more
+    started.send(signal.SIGKILL)
+    started.wait()
     tiny.set_params(root, seed="2")
-    assert tiny.run(root) == (0, "")
+    assert warm.run(root) == (0, "")
 
 
 def test_an_edit_of_the_stage_itself_makes_another_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,9 +228,9 @@ def test_divergence_is_told_at_its_step(root: Path, monkeypatch: pytest.MonkeyPa
         tiny.run_here(root)
 
 
-def test_a_refusal_of_the_command_is_one_line_and_code_2(root: Path) -> None:
+def test_a_refusal_of_the_command_is_one_line_and_code_2(warm: Warm, root: Path) -> None:
     tiny.set_params(root, overrides="{hiden_act: relu}")
-    code, said = tiny.run(root, REPRISE_WORKERS="2")
+    code, said = warm.run(root, REPRISE_WORKERS="2")
     assert code == 2
     assert said.startswith(
         "finetune: error: model.overrides.hiden_act: no field of a bert config (nearest: 'hidden_act'"
@@ -291,13 +265,13 @@ OTHER_WAYS = [
 
 
 @pytest.fixture(scope="module")
-def by_two_workers(built: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def by_two_workers(warm: Warm, built: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return for each of OTHER_WAYS the folder in which two workers have trained that way."""
     folder = tmp_path_factory.mktemp("two")
     roots = [Path(shutil.copytree(built, folder / str(i), symlinks=True)) for i in range(len(OTHER_WAYS))]
     for root, changes in zip(roots, OTHER_WAYS, strict=True):
         tiny.set_params(root, **changes)
-    assert tiny.run_several(roots, REPRISE_WORKERS="2") == (0, "")
+        assert warm.run(root, REPRISE_WORKERS="2") == (0, "")
     return roots
 
 

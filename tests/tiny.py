@@ -146,15 +146,6 @@ def run_here(root: Path) -> None:
         os.chdir(before[1])
 
 
-def run_several(roots: list[Path], **environment: str) -> tuple[int, str]:
-    """Run finetune in one folder after the other by the same workers, who import what they need but once."""
-    process = subprocess.run(
-        [sys.executable, "-m", "tests.tiny", *map(str, roots)], cwd=roots[0],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    return process.returncode, process.stderr
-
-
 def _finetune(group: workers.Group) -> None:
     from stages import finetune
     from stages.core.params import load
@@ -163,18 +154,8 @@ def _finetune(group: workers.Group) -> None:
     finetune.finetune(load(finetune.Params), group, Path("data/tokens"), Path("models/base"), *targets)
 
 
-def _finetune_each(group: workers.Group) -> None:
-    for root in sys.argv[1:]:
-        os.chdir(root)
-        _finetune(group)
-
-
 def outputs(root: Path) -> dict[str, Any]:
     """Return the digests of what finetune wrote, the environment left out."""
     found = {f"{top}/{k}": v for top in ("models/finetuned", "metrics") for k, v in of_folder(root / top).items()}
     found.pop("metrics/environment.json", None)
     return found
-
-
-if __name__ == "__main__":
-    workers.run("tests.tiny", _finetune_each, most=2)
