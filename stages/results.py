@@ -9,7 +9,7 @@
 Reads dvc.lock and metrics/*.json of every commit that HEAD, branches, tags and `dvc exp` reach, straight from Git's
 objects, and those of the working tree. Writes a table, CSV, Markdown or JSON to standard output. A triple that was run
 more than once is told to be repeatable (every output has the same digest), close (every metric within --tolerance) or
-NOT REPEATABLE. What counts for a triple is told in stages/verification/ledger/record.py, and in runs.py beside it when
+NOT REPEATABLE. What counts for a triple is told in stages/verification/ledger/triple.py, and in runs.py beside it when
 two records are two runs.
 
 `groups` takes runs together that differ in their seeds alone, or all that share the values of --by: mean, standard

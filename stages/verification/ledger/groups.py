@@ -17,8 +17,8 @@ from scipy import stats
 
 from stages.core.errors import InputError, nearest
 from stages.repro import digests
-from stages.verification.ledger.record import NEUTRAL
 from stages.verification.ledger.selection import FETCHED, HEADLINE, Row, rank
+from stages.verification.ledger.triple import NEUTRAL
 
 LEVEL = 0.95
 IDENTITY = ("generator", "data")  # digests that tell settings apart, beside the params

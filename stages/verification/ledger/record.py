@@ -20,7 +20,6 @@ from stages.verification.ledger.history import LOCK, METRICS, Snapshot
 from stages.verification.ledger.triple import CODE, FETCHING, PARAMS, Stage, Triple, leaves, number, within
 
 TRAINING = "finetune"
-NEUTRAL = triple.NEUTRAL
 ENVIRONMENT = f"{METRICS}/environment.json"
 _HEAD = re.compile(r"schema: '2\.\d+'\nstages:\n")  # DVC's own layout, which its dumper fixes
 _STAGE = re.compile(r"^  (\S.*):\n", re.MULTILINE)  # the lines at which stages begin

@@ -11,7 +11,8 @@ import yaml
 
 from stages.core.errors import InputError
 from stages.verification.ledger.history import Snapshot
-from stages.verification.ledger.record import NEUTRAL, Record, read
+from stages.verification.ledger.record import Record, read
+from stages.verification.ledger.triple import NEUTRAL
 from tests.verification.ledger.history import Made
 
 ROOT = Path(__file__).parents[3]
