@@ -72,6 +72,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Made]:
     return one, made
 
 
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a search that was begun."""
+    folder = tmp_path_factory.mktemp("begun")
+    study(folder)
+    return folder
+
+
 def test_the_best_of_the_complete_is_chosen(whole: tuple[Study, Made]) -> None:
     tried, best = whole[0].tried(), whole[0].best()
     assert len(tried) == 8
@@ -146,7 +154,7 @@ def test_the_report_says_by_what_and_how_to_go_on(whole: tuple[Study, Made]) -> 
 
 def test_a_loss_is_made_small(tmp_path: Path) -> None:
     one = study(tmp_path, metric="loss", better="lower")
-    search.search(one, Made(), TREE, 4)  # type: ignore[arg-type]
+    search.search(one, Made(), TREE, 2)  # type: ignore[arg-type]
     best = one.best()
     assert best is not None
     assert best.score == min(t.score for t in one.tried() if t.score is not None)
@@ -161,10 +169,7 @@ def test_a_loss_is_made_small(tmp_path: Path) -> None:
         ({"space": {"train.lr": Range("log", 1e-5, 1e-2)}}, "was begun with space"),
     ],
 )
-def test_another_search_of_the_same_name_is_refused(
-    whole: tuple[Study, Made], tmp_path: Path, change: dict[str, Any], said: str
-) -> None:
-    study(tmp_path)
+def test_another_search_of_the_same_name_is_refused(begun: Path, change: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError) as refused:
-        study(tmp_path, **change)
+        study(begun, **change)
     assert said in str(refused.value)
