@@ -3,6 +3,8 @@
 PYTHON ?= python3
 AGAINST ?= HEAD
 VENV := .venv
+# Columns of `dvc exp show` that say nothing at a glance; SHOW=--md or SHOW=--csv gives another form.
+UNREAD = 'Created|Executor|.*(length|tokens)|trace|best_|steps|ece|mcc|average|weighted|roc|data/|models/'
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # pip compiles nothing here (--no-compile): Python keeps what it compiles when first imported, or every process would
@@ -10,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## list the targets
-	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*  ## ' '/^[a-z]+:.*  ## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 repro: $(VENV)/installed  ## run the pipeline: data, tokens, model, metrics
 	@$(BIN)/python -m stages.params
@@ -18,6 +20,9 @@ repro: $(VENV)/installed  ## run the pipeline: data, tokens, model, metrics
 
 test: $(VENV)/installed-dev  ## run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+
+experiments: $(VENV)/installed  ## list experiments by what differs between them: params and main scores
+	@$(BIN)/dvc exp show --only-changed --hide-workspace --drop $(UNREAD) $(SHOW)
 
 report: $(VENV)/installed-dev  ## tell of the run, and how it differs from AGAINST (HEAD): report.html, report.md
 	@$(BIN)/python -m stages.report --against $(AGAINST)
@@ -77,4 +82,4 @@ NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/de
 PINS = .venv-lock/bin/pip freeze --exclude reprise \
   | sed 's/+[a-z0-9.]*$$//' | grep -vE '^(nvidia-|triton|cuda-)'
 
-.PHONY: help repro test report prove check lint schema lock clean
+.PHONY: help repro test experiments report prove check lint schema lock clean

@@ -181,6 +181,17 @@ def test_groups_tell_means_and_effects(
     )
 
 
+def test_a_table_of_groups_has_no_more_columns_than_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = History(tmp_path / "repo")
+    history.commit(*(Made(seed=n, accuracy=n / 4, params={f"p{i}": n for i in range(20)}) for n in (1, 2)))
+    run(history.root, monkeypatch, "groups")
+    first, _, header, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith(" and 12 more (--by or --where picks, --json shows all)")
+    assert header.split()[:9] == ["train.p2", *(f"train.p{i}" for i in range(3, 10)), "n"]
+
+
 def test_groups_as_csv_json_and_markdown(
     seeds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from stages.core.files import canonical_json
 from stages.verification.ledger.groups import LEVEL, Effect, Group, Spread, sign
 from stages.verification.ledger.rendering import WIDEST, aligned, markdown, plain
+from stages.verification.ledger.selection import MOST_PARAMS
 
 _NUMBERS = ("n", "mean", "sd", "low", "high", "best")
 
@@ -39,11 +40,13 @@ def told(groups: Sequence[Group], effects: Sequence[Effect], name: str, form: Fo
         writer.writerows([*_settings(g), *map(_exact, _numbers(g, name)), g.best.run.name] for g in groups)
         return written.getvalue()
     draw = markdown if form.md else aligned
-    header = [*keys, "n", "mean", "sd", f"{LEVEL:.0%} interval", "best", "best run"]
-    cells = [[*map(_short, _settings(g)), *_shown(g, name), _short(g.best.run.name)] for g in groups]
+    shown, more = keys[-MOST_PARAMS:], max(0, len(keys) - MOST_PARAMS)
+    header = [*shown, "n", "mean", "sd", f"{LEVEL:.0%} interval", "best", "best run"]
+    cells = [[*map(_short, _settings(g)[more:]), *_shown(g, name), _short(g.best.run.name)] for g in groups]
     better = "more" if sign(name) > 0 else "less"
-    text = f"{name}, {better} is better; groups of equal {', '.join(keys) if keys else 'settings'}\n\n"
-    text += draw(header, cells, [False] * len(keys) + [True, True, True, False, True, False])
+    text = f"{name}, {better} is better; groups of equal {', '.join(shown) if shown else 'settings'}"
+    text += f" and {more} more (--by or --where picks, --json shows all)\n\n" if more else "\n\n"
+    text += draw(header, cells, [False] * len(shown) + [True, True, True, False, True, False])
     text += _mixed(groups)
     if effects:
         text += f"\nwhat changes {name}, all else equal\n\n"
