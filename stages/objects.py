@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import hashlib
 import json
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -152,7 +153,15 @@ def dvc_errors(what: str) -> Iterator[None]:
         while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
             causes.append(cause)
         said = list(dict.fromkeys(str(cause).strip() or type(cause).__name__ for cause in causes))
-        raise InputError(f"{what}: {': '.join(said)}") from None
+        raise InputError(f"{what}: {_why(causes)}{': '.join(said)}") from None
+
+
+def _why(causes: list[BaseException]) -> str:
+    if any(isinstance(cause, EOFError) or "401" in str(cause) for cause in causes):  # EOF: asked for another password
+        return "refused the user or password, see `dvc remote modify --local`: "
+    if any(isinstance(cause, ConnectionError | TimeoutError | socket.gaierror) for cause in causes):
+        return "cannot be reached: "
+    return ""
 
 
 def check(remote: str | None, mend: bool, folder: Path = Path(), say: Any = print) -> bool:
@@ -166,17 +175,16 @@ def check(remote: str | None, mend: bool, folder: Path = Path(), say: Any = prin
             Object(Path(out.fs_path).relative_to(repo.root_dir).as_posix(), out.hash_info.value) for out in tracked
         ]
     if not outputs:
-        raise InputError(
-            "dvc.lock: names no object: run dvc repro first, or fetch the dvc.lock of a commit that has run"
-        )
+        raise InputError("dvc.lock: names no object: run dvc repro, or check out a commit that has its dvc.lock")
     cache, far = Place("cache", repo.cache.local), _remote(repo, remote) if remote or mend else None
-    with dvc_errors(far.name if far else "cache"), repo.lock:
-        first = Check(cache, far, mend)
-        first.run(outputs, say)
+    with dvc_errors(far.name if far else "cache"):
+        with repo.lock:
+            first = Check(cache, far, mend)
+            first.run(outputs, say)
+            second = Check(far, cache, mend) if far is not None and remote else None
+            if second is not None:
+                second.run(outputs, say)
         _write_anew(repo, tracked, first.mended)
-        second = Check(far, cache, mend) if far is not None and remote else None
-        if second is not None:
-            second.run(outputs, say)
     return not first.faulty and (second is None or not second.faulty)
 
 
@@ -196,11 +204,16 @@ def _write_anew(repo: Any, tracked: list[Any], mended: list[tuple[Object, str | 
     outdated = set()
     for one, had in mended:
         path = Path(repo.root_dir, one.name)
-        if path.is_file() and had is not None and hashlib.md5(path.read_bytes()).hexdigest() == had:
+        if path.is_file() and had is not None and _md5(path) == had:
             path.unlink()
             outdated.add(next(out.fs_path for out in tracked if path.is_relative_to(out.fs_path)))
     if outdated:
         repo.checkout(sorted(outdated), force=True)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def main() -> None:

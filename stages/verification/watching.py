@@ -90,7 +90,7 @@ def _searching() -> bool:
     while frame.f_code.co_filename == __file__:  # this hook, and what else stands in sitecustomize.py
         frame = frame.f_back
     code = frame.f_code
-    return code.co_filename.startswith(_SEARCHES) or code.co_name == "_rmtree_safe_fd"
+    return bool(code.co_filename.startswith(_SEARCHES) or code.co_name == "_rmtree_safe_fd")
 
 
 if WATCHED in os.environ:

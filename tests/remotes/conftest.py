@@ -33,7 +33,7 @@ FILES = {
     deps: [inputs]
     outs: [data/clean]
   train:
-    cmd: mkdir -p models/final && sort data/clean/train.txt > models/final/model.bin && cp params.yaml metrics.json
+    cmd: mkdir -p models/final && cat params.yaml data/clean/* > models/final/model.bin && echo {} > metrics.json
     deps: [data/clean]
     params: [times]
     outs: [models/final]
@@ -79,8 +79,9 @@ class Clone:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a Python module as a process of its own: what talks to a server leaves its connections open."""
         return subprocess.Popen(
-            [sys.executable, "-m", *arguments], cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, start_new_session=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            [sys.executable, "-m", *arguments], cwd=self.root, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
 
     def run(self, *arguments: str, code: int = 0) -> str:
@@ -126,12 +127,11 @@ def flip(path: Path) -> bytes:
 def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep DVC, Git and SSH away from the user's own settings."""
     home = tmp_path_factory.mktemp("home")
-    (home / "gitconfig").write_text(
-        "[user]\n    name = Test\n    email = t@example.org\n[init]\n    defaultBranch = main\n"
-    )
+    user = "[user]\n    name = Test\n    email = t@example.org\n"
+    (home / ".gitconfig").write_text(f"{user}[init]\n    defaultBranch = main\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
-        patch.setenv("GIT_CONFIG_GLOBAL", str(home / "gitconfig"))
+        patch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))  # libgit2 looks in HOME alone
         for name in ("GLOBAL_CONFIG", "SYSTEM_CONFIG", "SITE_CACHE"):
             patch.setenv(f"DVC_{name}_DIR", str(home / name))
         patch.setenv("DVC_NO_ANALYTICS", "1")

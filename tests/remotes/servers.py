@@ -24,11 +24,17 @@ class Stall:
         self.passed = 0
         self.standing = threading.Event()
 
-    async def count(self, size: int) -> None:
+    def due(self, size: int) -> bool:
+        """Count bytes; tell whether the transfer is to stand still now."""
         self.passed += size
-        while self.after is not None and self.passed > self.after:
-            self.standing.set()
+        return self.after is not None and self.passed > self.after
+
+    async def stand(self) -> None:
+        """Stand still until let go, and then refuse: the other side is gone."""
+        self.standing.set()
+        while self.after is not None:
             await asyncio.sleep(0.01)
+        raise asyncssh.SFTPFailure("gone")
 
     def let_go(self) -> None:
         self.after, self.passed = None, 0
@@ -49,12 +55,15 @@ def _files(folder: Path, stall: Stall) -> type[asyncssh.SFTPServer]:
             super().__init__(channel, chroot=str(folder).encode())
 
         async def write(self, file: Any, offset: int, data: bytes) -> int:
-            await stall.count(len(data))
+            if stall.due(len(data)):
+                super().write(file, offset, data[: len(data) // 2])
+                await stall.stand()
             return super().write(file, offset, data)
 
         async def read(self, file: Any, offset: int, size: int) -> bytes:
             data = super().read(file, offset, size)
-            await stall.count(len(data))
+            if stall.due(len(data)):
+                await stall.stand()
             return data
 
     return Files
