@@ -16,7 +16,6 @@ if not __package__:
     print("run me as: python -m stages.evaluate", file=sys.stderr)
     sys.exit(2)
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -30,7 +29,7 @@ from stages.core.errors import InputError, nearest
 from stages.core.files import outputs, read_json, write_json, write_tsv
 from stages.core.params import Section, load
 from stages.core.tables import Rows, read_batches, write_parquet
-from stages.repro import environment, workers
+from stages.repro import workers
 
 Integers = NDArray[np.integer]
 Floats = NDArray[np.floating]
@@ -59,7 +58,6 @@ def evaluate(options: Evaluate, group: workers.Group, root: Path = Path()) -> No
     from stages.scoring import softmax
     from stages.tasks import TASKS
 
-    began = time.perf_counter()
     folder, tokens = root / "models/finetuned", root / "data/tokens"
     schema = read_json(tokens / "schema.json")
     names = schema["labels"]
@@ -74,8 +72,6 @@ def evaluate(options: Evaluate, group: workers.Group, root: Path = Path()) -> No
     probabilities = softmax(logits(model, rows, task.collate, group, "evaluate"))  # (N, C)
     if group.rank == 0:
         publish(options, ids, rows.labels, probabilities, names, root)
-        seconds = round(time.perf_counter() - began, 1)
-        environment.record("evaluate", {"workers": group.size, "seconds": seconds}, root / environment.ENVIRONMENT_FILE)
 
 
 def publish(
