@@ -142,13 +142,13 @@ def _class(row: ClassScores) -> tuple[str, ...]:
 
 
 def _number(value: float | None) -> str:
-    """Return every digit of the metrics file."""
-    return "undefined" if value is None else repr(value)
+    """Return the six decimals of the metrics file."""
+    return "undefined" if value is None else f"{value:.6f}"
 
 
 def _ends(scores: Scores, name: str) -> tuple[str, str]:
     ends = scores.intervals.get(name)
-    return (repr(ends[0]), repr(ends[1])) if ends else ("", "")
+    return (_number(ends[0]), _number(ends[1])) if ends else ("", "")
 
 
 def _worst(worst: Table | None) -> Iterator[str]:
