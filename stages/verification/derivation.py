@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,14 +188,8 @@ class Runner:
             )  # fmt: skip
         self._running.add(process.pid)
         try:
-            while process.poll() is None:
-                time.sleep(POLL)
-                stage = (re.findall(rb"^Running stage '(\w+)':", log.read_bytes(), re.MULTILINE) or [b"start"])[-1]
-                training = hermetic.folder(clone, "finetune") if hermetic.folder(clone, "finetune").is_dir() else clone
-                done = _lines(training / STEPS) if stage == b"finetune" else 0
-                tell(f"{stage.decode()}, step {done}" if done else stage.decode())
-                if self._closed or (kill is not None and done >= kill):
-                    _kill(process.pid)
+            with guarded(process.pid):
+                self._watch(process, clone, kill, tell)
         finally:
             if process.poll() is None:
                 _kill(process.pid)
@@ -204,6 +198,38 @@ class Runner:
         if self._closed:
             raise InputError("interrupted")
         return process.returncode, log.read_text(encoding="utf-8", errors="replace")
+
+    def _watch(
+        self, process: subprocess.Popen[bytes], clone: Path, kill: int | None, tell: Callable[[str], None]
+    ) -> None:
+        """Wait for the end; kill at step `kill`, or when closed."""
+        log, sandbox = clone.parent / "log.txt", hermetic.folder(clone, "finetune")
+        while process.poll() is None:
+            time.sleep(POLL)
+            stage = (re.findall(rb"^Running stage '(\w+)':", log.read_bytes(), re.MULTILINE) or [b"start"])[-1]
+            training = sandbox if sandbox.is_dir() else clone
+            done = _lines(training / STEPS) if stage == b"finetune" else 0
+            tell(f"{stage.decode()}, step {done}" if done else stage.decode())
+            if self._closed or (kill is not None and done >= kill):
+                _kill(process.pid)
+
+
+@contextlib.contextmanager
+def guarded(leader: int) -> Iterator[None]:
+    """See to it that the process group `leader` ends with this process, however that ends: by kill -9 too.
+
+    A shell waits for the end of a pipe whose other end is held by this process alone.
+    """
+    ours, theirs = os.pipe()
+    command = ["sh", "-c", 'read -r _; kill -9 "-$0"', str(leader)]
+    guard = subprocess.Popen(command, stdin=ours, stderr=subprocess.DEVNULL, start_new_session=True)
+    os.close(ours)
+    try:
+        yield
+    finally:
+        guard.kill()
+        guard.wait()
+        os.close(theirs)
 
 
 def _kill(leader: int) -> None:

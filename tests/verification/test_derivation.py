@@ -1,0 +1,42 @@
+"""A derivation never outlives the command that began it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from stages.verification.derivation import guarded
+from tests.exactness.processes import alive
+from tests.tiny import ROOT
+
+BEGUN = """
+import subprocess, time
+from stages.verification.derivation import guarded
+begun = subprocess.Popen(["sh", "-c", "sleep 60; true"], start_new_session=True, stdout=subprocess.DEVNULL)
+with guarded(begun.pid):
+    print(begun.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_killed_by_kill_9_it_takes_its_derivation_along() -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-c", BEGUN], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
+    )
+    assert command.stdout is not None
+    begun = int(command.stdout.readline())
+    assert alive(begun)
+    command.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while alive(begun):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    command.communicate()
+
+
+def test_what_ended_by_itself_is_left_alone() -> None:
+    with subprocess.Popen(["sh", "-c", "sleep 0.2; exit 3"], start_new_session=True) as begun, guarded(begun.pid):
+        assert begun.wait() == 3
