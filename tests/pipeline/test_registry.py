@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from tests.pipeline.conftest import Clone
@@ -13,7 +14,7 @@ def test_a_registered_model_is_fetched_and_predicts(clone: Clone, tmp_path: Path
     clone.run("gto register classifier --version v1.0.0 && gto assign classifier --version v1.0.0 --stage prod")
     elsewhere = Clone(tmp_path / "elsewhere")
     elsewhere.root.mkdir()
-    said = elsewhere.run(f"dvc artifacts get '{clone.root}' classifier --stage prod --out got")
+    said = elsewhere.run(f"'{sys.executable}' -m dvc artifacts get '{clone.root}' classifier --stage prod --out got")
     assert said.endswith("Downloaded 4 file(s) to 'got'\n")
     predicted = clone.run(f"{TEXT} | python -m stages.predict --model '{elsewhere.root}/got'")
     assert '"label": "harbour"' in predicted
