@@ -36,7 +36,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if FULL and not session.config.option.keyword and session.testscollected:
+    asked = session.config.option
+    if FULL and session.testscollected and not asked.keyword and not asked.collectonly:
         (tiny.ROOT / PAGE).write_text(LEDGER.page(tiny.ROOT), encoding="utf-8")
 
 
