@@ -27,7 +27,7 @@ experiments: $(VENV)/installed  ## list experiments by what differs between them
 report: $(VENV)/installed-dev  ## tell of the run, and how it differs from AGAINST (HEAD): report.html, report.md
 	@$(BIN)/python -m stages.report --against $(AGAINST)
 
-prove: $(VENV)/installed-dev  ## all that must not matter, varied; writes benchmarks/EXACTNESS.md (half an hour)
+prove: $(VENV)/installed-dev  ## all that must not matter, varied; writes benchmarks/EXACTNESS.md (an hour or less)
 	@REPRISE_PROVE=full $(BIN)/python -m pytest tests/exactness tests/test_finetune.py tests/repro tests/training \
 	  tests/verification/test_divergence.py
 
