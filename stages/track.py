@@ -38,6 +38,7 @@ from stages.repro.digests import of_file
 from stages.tracking import TRACKERS
 from stages.tracking.following import Follower
 from stages.tracking.sender import Sender
+from stages.verification.ledger.triple import leaves
 
 POLL = 1.0  # seconds
 METRICS = Path("metrics")
@@ -67,7 +68,7 @@ def track(names: Sequence[str], command: Sequence[str], root: Path = Path()) -> 
                 running.wait(POLL)
             for step, values in follower.new(ended=running.returncode is not None):
                 if not senders:  # only now: `dvc exp run -S` writes params.yaml before the first step
-                    params = flat(yaml12.read(root / "params.yaml")[0])
+                    params = dict(leaves("", yaml12.read(root / "params.yaml")[0]))
                     senders = [Sender(name, partial(TRACKERS[name], title, params)) for name in names]
                 for sender in senders:
                     sender.send(methodcaller("log", step, values))
@@ -82,13 +83,6 @@ def track(names: Sequence[str], command: Sequence[str], root: Path = Path()) -> 
     return running.returncode
 
 
-def flat(tree: Any, above: str = "") -> dict[str, Any]:
-    """Return {dotted key: value} of the leaves of a tree."""
-    if not isinstance(tree, dict) or not tree:
-        return {above: tree}
-    return {k: v for key, inner in tree.items() for k, v in flat(inner, f"{above}.{key}" if above else key).items()}
-
-
 def results(root: Path) -> dict[str, float]:
     """Return the numbers at the top of the stages' metrics, named after their files."""
     found = {}
@@ -101,7 +95,7 @@ def results(root: Path) -> dict[str, float]:
 def record(root: Path) -> dict[str, Any]:
     """Return what the numbers rest on: the digest of dvc.lock, and on what the model was trained."""
     lock, environment = root / "dvc.lock", root / METRICS / "environment.json"
-    had = flat(read_json(environment).get("finetune", {})) if environment.is_file() else {}
+    had = dict(leaves("", read_json(environment).get("finetune", {}))) if environment.is_file() else {}
     return {**({"dvc.lock": of_file(lock)} if lock.is_file() else {}), **had}
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from stages.verification import derivation, reference
 from stages.verification.environments import Setting
+from tests.verification.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -27,27 +28,8 @@ FILES = {
 }
 
 
-class Project:
-    """A repository and how to change it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def git(self, *arguments: str) -> str:
-        """Run Git in it."""
-        identity = ["-c", "user.name=Test", "-c", "user.email=t@example.org"]
-        command = ["git", *identity, *arguments]
-        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True).stdout
-
-    def put(self, name: str, text: str) -> None:
-        """Write one file."""
-        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / name).write_text(text, encoding="utf-8")
-
-    def commit(self) -> None:
-        """Commit all."""
-        self.git("add", "-A")
-        self.git("commit", "-qm", "change")
+class Project(Repository):
+    """With what this folder's tests do to it."""
 
     def repro(self) -> None:
         """Run the pipeline here."""

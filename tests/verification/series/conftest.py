@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from stages.verification import derivation
+from tests.verification.repository import Repository
 from tests.verification.series import toy
 
 CLAIM = """  - id: {id}
@@ -28,11 +28,8 @@ CLAIM = """  - id: {id}
 """
 
 
-class Project:
-    """A repository and how to change it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
+class Project(Repository):
+    """With what this folder's tests do to it."""
 
     @property
     def log(self) -> list[str]:
@@ -40,18 +37,8 @@ class Project:
         file = self.root.parent / "log"
         return file.read_text().splitlines() if file.is_file() else []
 
-    def git(self, *arguments: str) -> str:
-        """Run Git in it."""
-        command = ["git", "-c", "user.name=Test", "-c", "user.email=t@example.org", *arguments]
-        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True).stdout
-
-    def put(self, name: str, text: str) -> None:
-        """Write one file."""
-        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / name).write_text(text, encoding="utf-8")
-
     def commit(self) -> None:
-        """Commit all."""
+        """Commit all, if only to have another commit."""
         self.git("add", "-A")
         self.git("commit", "-qm", "change", "--allow-empty")
 
