@@ -38,7 +38,6 @@ from stages.repro.digests import of_file
 from stages.tracking import TRACKERS
 from stages.tracking.following import Follower
 from stages.tracking.sender import Sender
-from stages.verification.ledger.triple import leaves
 
 POLL = 1.0  # seconds
 METRICS = Path("metrics")
@@ -68,7 +67,7 @@ def track(names: Sequence[str], command: Sequence[str], root: Path = Path()) -> 
                 running.wait(POLL)
             for step, values in follower.new(ended=running.returncode is not None):
                 if not senders:  # only now: `dvc exp run -S` writes params.yaml before the first step
-                    params = dict(leaves("", yaml12.read(root / "params.yaml")[0]))
+                    params = dict(yaml12.leaves(yaml12.read(root / "params.yaml")[0]))
                     senders = [Sender(name, partial(TRACKERS[name], title, params)) for name in names]
                 for sender in senders:
                     sender.send(methodcaller("log", step, values))
@@ -95,7 +94,7 @@ def results(root: Path) -> dict[str, float]:
 def record(root: Path) -> dict[str, Any]:
     """Return what the numbers rest on: the digest of dvc.lock, and on what the model was trained."""
     lock, environment = root / "dvc.lock", root / METRICS / "environment.json"
-    had = dict(leaves("", read_json(environment).get("finetune", {}))) if environment.is_file() else {}
+    had = dict(yaml12.leaves(read_json(environment).get("finetune", {}))) if environment.is_file() else {}
     return {**({"dvc.lock": of_file(lock)} if lock.is_file() else {}), **had}
 
 

@@ -9,7 +9,7 @@ the schema the scalar is text here, which a key that wants a number refuses: 1_0
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -122,6 +122,15 @@ def _collect_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int]) ->
             here = (*path, str(index))
             lines[here] = value.start_mark.line + 1
             _collect_lines(value, here, lines)
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (`prefix` and dotted key, value) of everything in `tree` but non-empty mappings."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def read(path: Path) -> tuple[Any, dict[KeyPath, int]]:

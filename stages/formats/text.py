@@ -92,7 +92,7 @@ def _undecodable(path: Path, encoding: str, line: int, end: int, error: UnicodeE
         good = error.object[: error.start].decode(encoding, "ignore")
         where = f"{path}, line {line + good.count(chr(10))}, byte {end - len(error.object) + error.start}"
         found = f"byte {error.object[error.start]:#04x}"
-    return f"{where}: found {found}, which cannot be {encoding}, the declared data.encoding"
+    return f"{where}: found {found}, which cannot be {encoding}, the encoding declared"
 
 
 def read_header(path: Path, records: Records, given: bool | tuple[str, ...]) -> tuple[list[str], Records]:

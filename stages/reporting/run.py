@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -145,19 +145,11 @@ def _metrics(kind: type[Kind], content: str, name: str) -> Kind:
 def _edited_params(content: str, locked: Locked) -> Iterator[str]:
     """Say which params are no longer those of the run."""
     tree, _ = yaml12.parse(content, "params.yaml")
-    now = dict(_leaves("", tree))
+    now = {key: json.dumps(value, sort_keys=True, ensure_ascii=False) for key, value in yaml12.leaves(tree)}
     for key in sorted(now.keys() | locked.params.keys()):
         new, old = now.get(key, "absent"), locked.params.get(key, "absent")
         if new != old:
             yield f"params.yaml has been edited since: {key} is {new}, the run had {old}."
-
-
-def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for inner, deeper in value.items():
-            yield from _leaves(f"{key}.{inner}".lstrip("."), deeper)
-    else:
-        yield key, json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _other_outputs(contents: Mapping[str, str], locked: Locked) -> Iterator[str]:

@@ -57,11 +57,6 @@ class Stage:
         aside = {path.with_name(f".{path.name}.{kind}") for path in above for kind in ("partial", "replaced")}
         return (SCRATCH, *sorted(path.as_posix() for path in {*whole, *aside}))
 
-    @property
-    def may_list(self) -> tuple[str, ...]:
-        """Return the folders in which single files of it lie: there is nothing else in them while it runs."""
-        return tuple(sorted({Path(path).parent.as_posix() for path in (*self.deps, *self.outs)} - {"."}))
-
 
 def stages(project: Path) -> list[Stage]:
     """Return the stages of the project's dvc.yaml. Raises InputError when it is broken."""
@@ -146,7 +141,7 @@ def _ended(sandbox: Path, project: Path, stage: Stage, log: Path, python: str) -
     """Run the stage's command; return its exit code and the last line it said on standard error."""
     watched = {
         "sandbox": str(sandbox), "project": str(project), "log": str(log), "reads": [*stage.deps, PARAMS, PACKAGE],
-        "writes": [*stage.may_write], "lists": [*stage.may_list], "free": [sys.prefix, sys.base_prefix],
+        "writes": [*stage.may_write], "free": [sys.prefix, sys.base_prefix],
     }  # fmt: skip
     environment = {**os.environ, watching.WATCHED: json.dumps(watched), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PYTHONPATH"] = str(_python_path(sandbox.parent, environment.get("PYTHONPATH")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,16 +52,8 @@ def _stage(entry: Mapping[str, Any], where: str) -> Stage:
         own = entry.get("params", {}).get("params.yaml", {})
         return Stage(
             deps={e["path"]: e["md5"] for e in entry.get("deps", [])},
-            params=dict(leaf for key, value in own.items() for leaf in _leaves(key, value)),
+            params={key: json.dumps(value, sort_keys=True, ensure_ascii=False) for key, value in yaml12.leaves(own)},
             outs={e["path"]: e["md5"] for e in entry.get("outs", [])},
         )
     except (KeyError, TypeError, AttributeError):
         raise InputError(f"{where}: not as `dvc repro` writes it (lock schema 2.0, MD5 digests)") from None
-
-
-def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict) and value:
-        for inner, deeper in value.items():
-            yield from _leaves(f"{key}.{inner}", deeper)
-    else:
-        yield key, json.dumps(value, sort_keys=True, ensure_ascii=False)

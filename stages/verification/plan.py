@@ -92,7 +92,7 @@ def _stage(entry: Mapping[str, Any], params: Mapping[str, Any], clone: Path) -> 
         value: Any = params
         for part in key.split("."):
             value = value[part]
-        values |= triple.leaves("", {key: value})
+        values |= yaml12.leaves({key: value})
     outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
     return Stage(
         command=entry["cmd"],

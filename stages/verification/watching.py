@@ -31,14 +31,13 @@ _EVENTS = {
 
 
 def hook(
-    sandbox: str, project: str, reads: list[str], writes: list[str], lists: list[str], free: list[str], log: str
+    sandbox: str, project: str, reads: list[str], writes: list[str], free: list[str], log: str
 ) -> Callable[[str, Any], None]:
     """Return an audit hook that writes a line to `log` for each path that is neither in `reads` nor in `writes`.
 
-    Both are relative to the absolute path `sandbox`, and stand for what lies below them too; `lists` are folders that
-    may be listed though not all in them may be read. Nothing of the absolute path `project` may be touched, but for
-    what lies below one of `free`. Other places are not watched, nor is what has no path: an open file, and what is
-    relative to one. Python's own search for modules and packages is no reading.
+    Both are relative to the absolute path `sandbox`, and stand for what lies below them too. Nothing of the absolute
+    path `project` may be touched, but for what lies below one of `free`. Other places are not watched, nor is what has
+    no path: an open file, and what is relative to one. Python's own search for modules and packages is no reading.
     """
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     told: set[bytes] = set()
@@ -50,7 +49,7 @@ def hook(
         inner = _inner(name, sandbox)
         if inner is not None:
             allowed = [*reads, *writes] if verb in ("reads", "lists") else writes
-            if any(_inner(inner, known) is not None for known in allowed) or (verb == "lists" and inner in lists):
+            if any(_inner(inner, known) is not None for known in allowed):
                 return
             if verb == "writes" and any(_inner(known, inner) is not None for known in writes):
                 return  # a folder above an output

@@ -98,6 +98,7 @@ FAULTS = {
         "deps",
     ),
     "a folder": ("os.listdir('.')", "lists .", "deps"),
+    "a folder in which a dependency lies": ("os.listdir('inputs')", "lists inputs", "deps"),
     "a folder, by scandir": ("list(Path().glob('*'))", "lists .", "deps"),
     "a file beside its outs": ("Path('data/second.txt').write_text('')", "writes data/second.txt", "outs"),
     "a folder beside its outs": ("Path('data/second').mkdir()", "writes data/second", "outs"),
@@ -164,11 +165,11 @@ def test_what_stands_in_for_python(tmp_path: Path) -> None:
     more = """import importlib.metadata
 assert Path(shutil.which('python')).parent.parent != Path.cwd().parent.parent
 assert list(importlib.metadata.entry_points(group='pytest11'))  # for which Python lists the working folder
-print(os.listdir('stages'))"""
+print(os.listdir('stages/room'))"""
     root = project(tmp_path / "wörk ing/own", more)
     ended = stand_in(root)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "['room', 'first.py', '__init__.py']\n"  # folders are still listed backwards
+    assert ended.stdout == "['plug.py', '__init__.py']\n"  # folders are still listed backwards
     assert (root / "data/first/rows.txt").is_file()
 
 

@@ -17,7 +17,7 @@ from stages.core.errors import InputError
 from stages.repro import digests
 from stages.verification.ledger import triple
 from stages.verification.ledger.history import LOCK, METRICS, Snapshot
-from stages.verification.ledger.triple import CODE, FETCHING, PARAMS, Stage, Triple, leaves, number, within
+from stages.verification.ledger.triple import CODE, FETCHING, PARAMS, Stage, Triple, number, within
 
 TRAINING = "finetune"
 ENVIRONMENT = f"{METRICS}/environment.json"
@@ -122,7 +122,7 @@ def _parsed(piece: str) -> dict[str, Any]:
 def _stage(entry: Mapping[str, Any]) -> Stage:
     params: dict[str, Any] = {}
     for file, own in (entry.get("params") or {}).items():
-        params |= leaves("" if file == PARAMS else f"{file}:", own)
+        params |= yaml12.leaves(own, "" if file == PARAMS else f"{file}:")
     deps, outs = ({e["path"]: _digest(e) for e in entry.get(kind) or ()} for kind in ("deps", "outs"))
     return Stage(str(entry["cmd"]), deps, params, outs)
 
@@ -186,7 +186,7 @@ def _metrics(stages: Mapping[str, Stage], files: Mapping[str, bytes]) -> tuple[d
         else:
             tree, broken = _json(files[path], path)
             notes += broken
-            found = leaves(f"{name.removesuffix('.json')}.", tree) if isinstance(tree, dict) else ()
+            found = yaml12.leaves(tree, f"{name.removesuffix('.json')}.") if isinstance(tree, dict) else ()
             numbers |= {key: value for key, value in found if _is_number(value)}
     return dict(sorted(numbers.items())), notes
 

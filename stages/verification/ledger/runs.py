@@ -20,11 +20,12 @@ training, stands in the ledger with that note, and is never called a repeat of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from stages.core import yaml12
 from stages.core.errors import InputError
 from stages.repro import digests
 from stages.verification.ledger.history import snapshots
@@ -144,16 +145,7 @@ def _compared(runs: Sequence[Run], tolerance: float) -> Repeat:
 
 
 def _environments(found: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    leaves = [dict(flat(environment)) for environment in found]
-    keys = dict.fromkeys(key for one in leaves for key in one)
-    values = {key: tuple(str(one.get(key, "unknown")) for one in leaves) for key in keys if key not in COST}
+    facts = [dict(yaml12.leaves(environment)) for environment in found]
+    keys = dict.fromkeys(key for one in facts for key in one)
+    values = {key: tuple(str(one.get(key, "unknown")) for one in facts) for key in keys if key not in COST}
     return {key: each for key, each in values.items() if len(set(each)) > 1}
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted key, value) of every leaf."""
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -12,7 +12,7 @@ from typing import Any
 from stages.core import yaml12
 from stages.core.errors import InputError, nearest
 from stages.repro import digests
-from stages.verification.ledger.runs import Ledger, Run, flat
+from stages.verification.ledger.runs import Ledger, Run
 
 FIXED = ("name", "commit", "generator", "data", "triple", "repeat", "note")
 HEADLINE = ("evaluate.accuracy", "evaluate.macro_f1", "evaluate.log_loss", "finetune.validation_macro_f1")
@@ -47,7 +47,7 @@ def rows(found: Ledger) -> list[Row]:
             "repeat": verdicts.get(id(run), ""),
             "note": "; ".join((*run.record.faults, *run.record.notes)),
         }
-        environment = {f"environment.{key}": value for key, value in flat(run.environment)}
+        environment = {f"environment.{key}": value for key, value in yaml12.leaves(run.environment)}
         table.append(Row(run, environment | run.record.metrics | run.record.parameters | fixed))
     return table
 

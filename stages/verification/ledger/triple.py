@@ -16,7 +16,7 @@ requirements.lock pins is generator.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -71,15 +71,6 @@ def _decisive(stages: Mapping[str, Stage]) -> dict[str, Any]:
     found = {key: number(value) for key, value in params.items() if key not in NEUTRAL}
     seed = found.pop("seed", None)
     return {key: seed if key.startswith(STREAMS) and own is None else own for key, own in found.items()}
-
-
-def leaves(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield (`prefix` and dotted key, value) of everything in `tree` but non-empty mappings."""
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            yield from leaves(f"{prefix}{key}.", value)
-        else:
-            yield f"{prefix}{key}", value
 
 
 def within(path: str, folder: str) -> bool:
