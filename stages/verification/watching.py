@@ -51,7 +51,7 @@ def hook(
             allowed = [*reads, *writes] if verb in ("reads", "lists") else writes
             if any(_inner(inner, known) is not None for known in allowed):
                 return
-            if verb == "writes" and any(_inner(known, inner) is not None for known in writes):
+            if verb in ("writes", "lists") and any(_inner(known, inner) is not None for known in writes):
                 return  # a folder above an output
         elif _inner(name, project) is None or any(_inner(name, known) is not None for known in free):
             return
