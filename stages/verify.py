@@ -42,6 +42,7 @@ from stages.repro import workers
 from stages.repro.digests import of_file, of_value
 from stages.verification import (
     certificate,
+    certificate_page,
     certifying,
     claiming,
     claims_page,
@@ -49,7 +50,6 @@ from stages.verification import (
     document,
     environments,
     git,
-    page,
 )
 from stages.verification.certificate import Circumstances, Core
 from stages.verification.records import GRADES
@@ -81,10 +81,11 @@ def verify(arguments: argparse.Namespace, repository: Path = Path()) -> Core:
     )
     sha256 = next((found.sha256 for found in kept.values() if found.sha256), {})
     out: Path = arguments.out
+    page = certificate_page.document(core)
     with outputs(out, out.with_suffix(".md"), out.with_suffix(".html")) as (statement, text, shown):
         write_json(statement, certificate.made(core, circumstances, sha256))
-        text.write_text(page.markdown(core), encoding="utf-8", newline="\n")
-        shown.write_text(page.page(core), encoding="utf-8", newline="\n")
+        text.write_text(document.markdown(page), encoding="utf-8", newline="\n")
+        shown.write_text(document.page(page), encoding="utf-8", newline="\n")
     shutil.rmtree(state, ignore_errors=True)
     return core
 
@@ -189,7 +190,8 @@ def main() -> None:
             raise SystemExit(0 if judge(asked) else 1)
         core = verify(arguments)
         elsewhere = f"; where it may matter: {core.elsewhere}" if core.elsewhere else ""
-        print(f"{core.grade}: {page.MEANING[core.grade]}{elsewhere}\n{arguments.out}, .md and .html say the rest")
+        print(f"{core.grade}: {certificate_page.MEANING[core.grade]}{elsewhere}")
+        print(f"{arguments.out}, .md and .html say the rest")
         raise SystemExit(0 if certificate.passes(core, arguments.require) else 1)
 
 

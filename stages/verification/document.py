@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.files import outputs
-from stages.verification.page import STYLE
+
+STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
+.grade{font-size:3.5rem;line-height:1.5;margin:0}table{border-collapse:collapse;width:100%}
+td,th{border-bottom:1px solid #ccc;padding:.35rem .6rem;text-align:left;vertical-align:top}
+code{font-size:.9em;overflow-wrap:anywhere}"""
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
@@ -19,9 +23,10 @@ class Document:
     title: str
     lead: tuple[str, ...]  # paragraphs
     tables: dict[str, Table]  # heading -> head and rows; the first comes before the picture
-    picture: str  # SVG
-    said: str  # by it who does not see the picture
-    notes: tuple[str, ...]  # below all
+    picture: str = ""  # SVG
+    said: str = ""  # by it who does not see the picture
+    notes: tuple[str, ...] = ()  # below all
+    grade: str = ""  # colour of a title that is a grade: shown large
 
 
 def written(found: Document, beside: Path) -> str:
@@ -34,12 +39,12 @@ def written(found: Document, beside: Path) -> str:
     return f"{paths[0]}, .html and .svg"
 
 
-def markdown(found: Document, picture: str) -> str:
-    """Return the page as Markdown; `picture` is the name of the picture's file beside it."""
+def markdown(found: Document, picture: str = "") -> str:
+    """Return the page as Markdown; `picture` is the name of the picture's file beside it, if there is one."""
     parts = [f"# {found.title}", *found.lead]
     for place, (heading, (head, rows)) in enumerate(found.tables.items()):
         parts += [f"## {heading}", "\n".join([_row(head), _row(("---",) * len(head)), *map(_row, rows)])]
-        parts += [f"![{found.said}]({picture})"] if place == 0 else []
+        parts += [f"![{found.said}]({picture})"] if picture and place == 0 else []
     return "\n\n".join([*parts, *found.notes]) + "\n"
 
 
@@ -48,9 +53,10 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def page(found: Document) -> str:
-    """Return the page as HTML."""
+    """Return the page as HTML without scripts, fonts or pictures from elsewhere."""
     e = html.escape
-    parts = [f"<h1>{e(found.title)}</h1>", *(f"<p>{e(text)}</p>" for text in found.lead)]
+    large = f' class="grade" style="color:{found.grade}"' if found.grade else ""
+    parts = [f"<h1{large}>{e(found.title)}</h1>", *(f"<p>{e(text)}</p>" for text in found.lead)]
     for place, (heading, (head, rows)) in enumerate(found.tables.items()):
         names = "".join(f"<th>{e(cell)}</th>" for cell in head)
         body = "".join("<tr>" + "".join(f"<td>{e(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)

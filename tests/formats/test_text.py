@@ -13,6 +13,8 @@ from stages.core.errors import InputError
 from stages.formats import text
 from stages.formats.text import LONGEST, lines
 
+WRONG = "t, line 3, byte 9: found byte 0xe9, which cannot be utf-8, the encoding declared"
+
 
 def read(path: Path, data: bytes, encoding: str = "utf-8") -> list[tuple[int, str]]:
     path.write_bytes(data)
@@ -45,13 +47,13 @@ def test_only_a_newline_ends_a_line(tmp_path: Path) -> None:
 
 
 def test_a_wrong_encoding_is_told_with_line_and_byte(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"t, line 3, byte 9: found byte 0xe9, which cannot be utf-8, the encoding declared"):
+    with pytest.raises(InputError, match=WRONG):
         read(tmp_path / "t", b"one\ntwo\nc\xe9")
 
 
 def test_a_wrong_encoding_is_told_beyond_the_first_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "_BLOCK", 4)
-    with pytest.raises(InputError, match=r"t, line 3, byte 9: found byte 0xe9, which cannot be utf-8, the encoding declared"):
+    with pytest.raises(InputError, match=WRONG):
         read(tmp_path / "t", b"one\ntwo\nc\xe9 and more")
 
 

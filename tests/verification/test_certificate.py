@@ -12,7 +12,7 @@ import pytest
 from stages.core.errors import InputError
 from stages.core.files import canonical_json, write_json
 from stages.repro.digests import of_value
-from stages.verification import certificate, page
+from stages.verification import certificate, certificate_page, document
 from stages.verification.certificate import Certificate, Circumstances, Core, Environment, overall
 from stages.verification.grades import Tolerances, grade
 from stages.verification.records import Evidence, Grade
@@ -172,9 +172,10 @@ def test_passes(grade_: Grade, elsewhere: Grade | None, wanted: Grade, passes: b
 
 def test_the_pages_say_what_differs_and_escape_it() -> None:
     held = core(same=environment(failed_stage="finetune", message="a | <script>"))
-    assert page.markdown(held).startswith("# DIFFERENT\n")
-    assert "| same | stage finetune failed | a \\| <script> |" in page.markdown(held)
-    shown = page.page(held)
+    text = document.markdown(certificate_page.document(held))
+    assert text.startswith("# DIFFERENT\n")
+    assert "| same | stage finetune failed | a \\| <script> |" in text
+    shown = document.page(certificate_page.document(held))
     assert "&lt;script&gt;" in shown
     assert "<script" not in shown
-    assert '<p class="grade" style="color:#a4262c">DIFFERENT</p>' in shown
+    assert '<h1 class="grade" style="color:#a4262c">DIFFERENT</h1>' in shown

@@ -1,11 +1,11 @@
-"""The certificate as a page: Markdown, and HTML that needs nothing but itself."""
+"""The certificate as a page."""
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 from stages.verification.certificate import Core
+from stages.verification.document import Document, Table
 
 MEANING = {
     "BITWISE": "every output has the same digest",
@@ -18,12 +18,6 @@ COLOURS = {
     "BITWISE": "#0b6e4f", "NUMERIC": "#27679b", "STATISTICAL": "#5b5ea6", "INCONCLUSIVE": "#8a6d1c",
     "DIFFERENT": "#a4262c",
 }  # fmt: skip
-STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-.grade{font-size:3.5rem;font-weight:700;margin:0}table{border-collapse:collapse;width:100%}
-td,th{border-bottom:1px solid #ccc;padding:.35rem .6rem;text-align:left;vertical-align:top}
-code{font-size:.9em;overflow-wrap:anywhere}"""
-
-Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 def tables(core: Core) -> dict[str, Table]:
@@ -42,6 +36,7 @@ def tables(core: Core) -> dict[str, Table]:
         (stage, str(len(paths)), ", ".join(paths)) for stage, paths in core.outputs.items()
     ]
     found["What was compared"] = (("stage", "outputs", "paths"), written)
+    found["What was not compared"] = (("what",), [(item,) for item in core.not_compared])
     return found
 
 
@@ -87,33 +82,7 @@ def summary(core: Core) -> list[str]:
     return said
 
 
-def markdown(core: Core) -> str:
-    """Return the page as Markdown."""
-    lines = [f"# {core.grade}", "", f"Reproduction: {MEANING[core.grade]}.", "", *summary(core), ""]
-    for title, (head, rows) in tables(core).items():
-        lines += [f"## {title}", "", _row(head), _row(("---",) * len(head)), *map(_row, rows), ""]
-    lines += ["## What was not compared", "", *(f"- {item}" for item in core.not_compared), ""]
-    return "\n".join(lines)
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
-
-
-def page(core: Core) -> str:
-    """Return the page as HTML without scripts, fonts or pictures from elsewhere."""
-    e = html.escape
-    parts = [f'<p class="grade" style="color:{COLOURS[core.grade]}">{core.grade}</p>']
-    parts.append(f"<p>Reproduction: {MEANING[core.grade]}.</p><p>{e(' '.join(summary(core)))}</p>")
-    for title, (head, rows) in tables(core).items():
-        body = "".join("<tr>" + "".join(f"<td>{e(cell)}</td>" for cell in row) + "</tr>\n" for row in rows)
-        names = "".join(f"<th>{e(cell)}</th>" for cell in head)
-        parts.append(f"<h2>{title}</h2>\n<table><thead><tr>{names}</tr></thead><tbody>\n{body}</tbody></table>")
-    items = "".join(f"<li>{e(item)}</li>" for item in core.not_compared)
-    parts.append(f"<h2>What was not compared</h2>\n<ul>{items}</ul>")
-    top = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{core.grade}</title>'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{top}<style>{STYLE}</style></head>\n<body>\n'
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
+def document(core: Core) -> Document:
+    """Return the page: the grade, what stands behind it, and what was left out."""
+    lead = (f"Reproduction: {MEANING[core.grade]}.", " ".join(summary(core)))
+    return Document(core.grade, lead, tables(core), grade=COLOURS[core.grade])
