@@ -30,6 +30,7 @@ class Clone:
             **os.environ,
             "PATH": f"{root / '.venv/bin'}{os.pathsep}{os.environ['PATH']}",
             "REPRISE_CACHE": str(root.parent / "archives"),
+            "REPRISE_WORKERS": "1",  # the bits are the same, and each worker more would import torch once more
             "GIT_CONFIG_GLOBAL": str(root.parent / "gitconfig"),
         }
 

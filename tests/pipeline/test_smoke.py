@@ -36,8 +36,10 @@ def test_no_output_names_the_machine(reproduced: Clone) -> None:
                 assert os.uname().nodename.encode() not in content or len(os.uname().nodename) < 6, file
 
 
-def test_another_setting_of_evaluate_runs_evaluate_alone(clone: Clone) -> None:
+def test_another_setting_of_evaluate_runs_evaluate_alone_and_git_tells_it(clone: Clone) -> None:
+    clone.run("git diff --exit-code HEAD dvc.lock")
     assert stages_run(clone.run("dvc exp run -S evaluate.calibration_bins=5")) == ["evaluate"]
+    assert "metrics/evaluate.json" in clone.run("git diff --exit-code HEAD dvc.lock", code=1)
 
 
 def test_an_edit_of_a_stage_that_changes_no_bytes_stops_there(clone: Clone) -> None:
@@ -64,7 +66,7 @@ def test_a_second_clone_killed_in_the_midst_comes_out_the_same(second: Clone, re
     said = second.run("make repro")
     assert stages_run(said) == ["finetune", "evaluate"]
     assert "finetune: goes on from step 50\n" in said
-    second.run("git diff --exit-code dvc.lock")
+    second.run("git diff --exit-code HEAD dvc.lock")
     assert outputs(second) == outputs(reproduced)
     assert [p.name for p in (second.root / ".reprise").iterdir() if p.is_dir()] == []
     assert stages_run(second.run("dvc repro")) == []
