@@ -42,7 +42,6 @@ from stages.tracking.sender import Sender
 POLL = 1.0  # seconds
 METRICS = Path("metrics")
 RESULTS = {METRICS / "finetune.json": "finetune", METRICS / "evaluate.json": "test"}
-PACKAGES = {"mlflow": "mlflow-skinny"}  # what to install, where it is not of the tracker's name
 
 
 def track(names: Sequence[str], command: Sequence[str], root: Path = Path()) -> int:
@@ -52,8 +51,7 @@ def track(names: Sequence[str], command: Sequence[str], root: Path = Path()) -> 
             raise InputError(f"{name}: no such tracker{nearest(name, TRACKERS)}")
         found = importlib.util.find_spec(name)
         if found is None or found.origin is None:  # without origin: a mere folder of that name
-            package = PACKAGES.get(name, name)
-            raise InputError(f"{name} is not installed: pip install --constraint requirements.lock {package}")
+            raise InputError(f"{name} is not installed: pip install --constraint requirements.lock '.[{name}]'")
     title = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     follower = Follower(root / METRICS / "finetune")
     senders: list[Sender] = []

@@ -101,7 +101,7 @@ def test_with_a_dead_tracker_the_bits_are_the_same(tmp_path: Path, capfd: pytest
     ("names", "command", "said"),
     [
         (["jsn"], ["true"], "jsn: no such tracker (nearest: 'json')"),
-        (["absent_"], ["true"], "absent_ is not installed: pip install --constraint requirements.lock absent_"),
+        (["absent_"], ["true"], "absent_ is not installed: pip install --constraint requirements.lock '.[absent_]'"),
         (["json"], ["no-such-command"], "no-such-command: cannot be run: No such file or directory"),
     ],
 )
