@@ -74,6 +74,8 @@ def prepare(commit: Commit, setting: Setting, place: Path) -> Path:
     """
     clone = place / setting.folder
     git.clone(commit.repository, commit.sha, clone, list(commit.edits))
+    if not (clone / ".dvc").is_dir():
+        raise InputError(f"commit {commit.sha[:12]} has no .dvc, so it is no DVC project: nothing can be derived")
     (clone / ".dvc/config.local").write_text("[cache]\n    dir = cache\n", encoding="utf-8")
     if commit.recipe is not None:
         command = [str(interpreter(Setting())), "-m", "stages.recipe", commit.recipe]
