@@ -28,17 +28,20 @@ if not __package__:
     sys.exit(2)
 
 import argparse
+import os
 import platform
 import shutil
 import signal
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from stages.core import yaml12
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import canonical_json, outputs, write_json
-from stages.repro import workers
+from stages.repro import environment, workers
 from stages.repro.digests import of_file, of_value
 from stages.verification import (
     certificate,
@@ -52,24 +55,32 @@ from stages.verification import (
     git,
 )
 from stages.verification.certificate import Circumstances, Core
+from stages.verification.environments import Environment, Setting
+from stages.verification.environments.workers import Workers, shards
+from stages.verification.ledger.rendering import aligned
 from stages.verification.records import GRADES
 from stages.verification.session import Session
 
 ALL = ("same", "workers", "threads", "hostile", "interrupted", "isa")
 QUICK = ("workers", "hostile", "interrupted")
 OUT = Path("metrics/reproduction.json")
+TAKEN = {  # command -> its options and arguments
+    "check": ("command", "file"),
+    "claims": ("command", "ids", "rev", "seeds", "only_kept", "again"),
+}
 
 
 def verify(arguments: argparse.Namespace, repository: Path = Path()) -> Core:
     """Do what the command line asks for, write the certificate, and return its core. Raises InputError."""
     commit = _commit(arguments, repository)
-    names = _names(arguments)
+    chosen = _environments(arguments, commit)
     edits = {name: _digest(repository / name) for name in commit.edits}
-    digest = of_value([commit.sha, edits, commit.recipe, arguments.seeds, certificate.PREDICATE])
+    judges = {str(path): of_file(path) for path in sorted(Path(certificate.__file__).parent.rglob("*.py"))}
+    digest = of_value([commit.sha, edits, commit.recipe, arguments.seeds, judges, environment.describe()])
     state = workers.SCRATCH / "verify" / digest[:24]
-    session = Session(commit, {name: environments.of(name) for name in names}, state, arguments.seeds)
-    for chosen in session.environments.values():
-        derivation.interpreter(chosen.setting())
+    session = Session(commit, chosen, state, arguments.seeds)
+    for one in session.environments.values():
+        derivation.interpreter(one.setting())
     with workers.lock("verify"):
         expected, kept = session.run(arguments.jobs)
     core = certifying.core(session, expected, kept, edits)
@@ -94,13 +105,37 @@ def _commit(arguments: argparse.Namespace, repository: Path) -> derivation.Commi
     sha = git.commit(repository, arguments.rev)
     edits = git.edited(repository)
     if not arguments.allow_dirty or not edits:
-        if edits:
-            few = ", ".join(edits[:3]) + (", …" if len(edits) > 3 else "")
-            _say(f"note: the working tree has edits ({few}); it is commit {sha[:12]} that is verified")
+        claiming.tell(repository, sha)
         return derivation.Commit(repository, sha, recipe=arguments.recipe)
+    odd = [name for name in edits if name != os.fsencode(name).decode(errors="replace")]
+    if odd:
+        raise InputError(f"--allow-dirty: {odd[0]!a}: a certificate cannot name a file whose name is not UTF-8")
     if sha != git.commit(repository, "HEAD"):
         raise InputError("--allow-dirty: grades the working tree, so it wants --rev HEAD")
     return derivation.Commit(repository, sha, tuple(edits), arguments.recipe)
+
+
+def _environments(arguments: argparse.Namespace, commit: derivation.Commit) -> dict[str, Environment]:
+    """Return the environments asked for, or those of the usual ones that can be had, by their names on the line."""
+    chosen = {name: environments.of(name) for name in _names(arguments)}
+    counts = [one for one in chosen.values() if isinstance(one, Workers)]
+    most = _shards(commit) if counts else None
+    if most == 1 and "workers" in chosen:
+        why = "a batch of one shard (train.batch_size / train.shard_size) has one worker, and no other number of them"
+        if arguments.environments is not None:
+            raise InputError(f"--environments: workers: {why}")
+        _say(f"note: workers is left out: {why}")
+        return {name: one for name, one in chosen.items() if name != "workers"}
+    for one in counts if most is not None else ():
+        one.check(most)
+    return chosen
+
+
+def _shards(commit: derivation.Commit) -> int | None:
+    """Return how many shards a batch of `commit` has, under its recipe; None where its params.yaml does not say."""
+    with tempfile.TemporaryDirectory() as place:
+        clone = derivation.prepare(commit, Setting(), Path(place))
+        return shards(yaml12.values(yaml12.read_text(clone / "params.yaml"), "params.yaml"))
 
 
 def _names(arguments: argparse.Namespace) -> list[str]:
@@ -127,7 +162,7 @@ def judge(asked: claiming.Asked, repository: Path = Path()) -> bool:
     done = claiming.judged(repository, asked)
     said = document.written(claims_page.document(done), repository / claiming.RECORD)
     shown = [one for one in done if one.claim.id in asked.ids or not asked.ids]
-    print(claims_page.aligned([claims_page.HEAD, *map(claims_page.row, shown)]), end="")
+    print(aligned(claims_page.HEAD, [claims_page.row(one) for one in shown]), end="")
     for one in shown:
         print("".join(f"{one.claim.id}: {note}\n" for note in (one.judgement.reason, *one.notes)), end="")
     print(f"{said} say the rest")
@@ -148,42 +183,56 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="environments at once (1)")
     parser.add_argument(
-        "--seeds", type=int, default=1, metavar="N",
+        "--seeds", type=int, metavar="N",
         help="where bits and numbers differ, derive N seeds on both sides and test for equivalence (1: do not)",
     )  # fmt: skip
     parser.add_argument("--require", choices=GRADES[:3], default="BITWISE", help="the grade for exit code 0 (BITWISE)")
     parser.add_argument("--allow-dirty", action="store_true", help="grade the working tree, not the commit")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the certificate ({OUT})")
     parser.add_argument("--schema", action="store_true", help="print the certificate's JSON schema")
-    parser.set_defaults(file=None, ids=None)
-    commands = parser.add_subparsers(metavar="check FILE | claims [ID …]")
+    commands = parser.add_subparsers(dest="command", metavar="check FILE | claims [ID …]")
     checking = commands.add_parser("check", help="check a certificate, offline")
     checking.add_argument("file", type=Path, nargs="?", default=OUT, metavar="FILE")
     claims = commands.add_parser("claims", help="judge the published results of claims.yaml by runs over several seeds")
     claims.add_argument("ids", nargs="*", metavar="ID", help="of claims (all)")
-    claims.add_argument("--rev", default="HEAD", metavar="COMMIT", help="what to run (HEAD)")
-    claims.add_argument("--seeds", type=int, metavar="N", help="runs a claim (as claims.yaml says)")
+    before = argparse.SUPPRESS  # these may stand before `claims` too
+    claims.add_argument("--rev", default=before, metavar="COMMIT", help="what to run (HEAD)")
+    claims.add_argument("--seeds", type=int, default=before, metavar="N", help="runs a claim (as claims.yaml says)")
     runs = claims.add_mutually_exclusive_group()
     runs.add_argument("--only-kept", action="store_true", help="make no runs: judge by those that are known")
     runs.add_argument("--again", action="store_true", help="make the runs that are known too, and compare")
     return parser
 
 
+def _parsed() -> argparse.Namespace:
+    """Return the command line. Raises InputError for an option that the command on it does not take."""
+    parser = _parser()
+    arguments = parser.parse_args()
+    for key, value in vars(arguments).items() if arguments.command else ():
+        if key not in TAKEN[arguments.command] and value != parser.get_default(key):
+            raise InputError(f"--{key.replace('_', '-')}: `{arguments.command}` has no such option, it would be ignored")
+    if arguments.command is None:
+        arguments.seeds = 1 if arguments.seeds is None else arguments.seeds
+        if arguments.out.suffix in (".md", ".html"):
+            raise InputError(f"--out: {arguments.out} is for the page: wanted another name, such as {OUT.name}")
+    if min(arguments.jobs, 1 if arguments.seeds is None else arguments.seeds) < 1:
+        raise InputError("--jobs and --seeds: wanted 1 or more")
+    return arguments
+
+
 def main() -> None:
     """Verify, check a certificate, or judge claims."""
-    arguments = _parser().parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with errors_told("verify"):
+        arguments = _parsed()
         if arguments.schema:
             print(canonical_json(certificate.Certificate.model_json_schema()), end="")
             return
-        if arguments.file is not None:
+        if arguments.command == "check":
             said = certifying.check(arguments.file)
             print("\n".join(said) if said else f"{arguments.file}: holds")
             raise SystemExit(1 if said else 0)
-        if min(arguments.jobs, arguments.seeds or 1) < 1 or arguments.seeds == 0:
-            raise InputError("--jobs and --seeds: wanted 1 or more")
-        if arguments.ids is not None:
+        if arguments.command == "claims":
             asked = claiming.Asked(
                 tuple(arguments.ids), arguments.rev, arguments.seeds, arguments.only_kept, arguments.again
             )

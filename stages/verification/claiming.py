@@ -133,7 +133,10 @@ def _judged(claim: Claim, series: Series, asked: Asked, board: Board) -> Judged:
             notes.append(f"seed {seed}: every output as it was ({before.origin})")
     if None in found.values():
         notes += _stale(series, wanted)
-    judgement = judge(claim, [one.run.scores.get(claim.metric) for one in found.values() if one])
+    outcomes = {one.run.triple: one.run.scores.get(claim.metric) for one in found.values() if one}
+    if len(outcomes) < len([one for one in found.values() if one]):
+        notes.append("some of these seeds are one and the same run: seed_streams has a seed for every stream")
+    judgement = judge(claim, list(outcomes.values()), len(wanted))
     return Judged(claim, judgement, found, tuple(notes))
 
 

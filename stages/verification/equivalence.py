@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 Scores = Mapping[str, float]
-CRASHED = 0.0  # what a crashed or diverged run scored: the floor of every score that has a margin
+CRASHED = 0.0  # what a crashed or diverged run scored: nothing right, or no better than chance
 
 
 @dataclass(frozen=True)
@@ -26,47 +26,30 @@ class Verdict:
 
 
 def judge(
-    reference: Sequence[Scores | None],
-    derived: Sequence[Scores | None],
-    margins: Mapping[str, float],
-    paired: bool = True,
+    reference: Sequence[Scores | None], derived: Sequence[Scores | None], margins: Mapping[str, float]
 ) -> dict[str, Verdict]:
     """Return a verdict on each score that has a margin. None stands for a crashed run, which counts as scoring 0.
 
-    paired: the runs at one index share their seed. Raises ValueError for fewer than two runs a side.
-    """  # fmt: skip
+    The runs at one index share their seed. Raises ValueError for fewer than two.
+    """
     names = sorted(margins)
     tests = []
     for name in names:
         sides = [np.array([CRASHED if run is None else run[name] for run in side]) for side in (reference, derived)]
-        tests.append(_test(sides[0], sides[1], margins[name], paired))
+        tests.append(_test(sides[1] - sides[0], margins[name]))
     equivalent = holm([test.equivalence for test in tests])
     different = holm([test.difference for test in tests])
     return {name: Verdict(e, d) for name, e, d in zip(names, equivalent, different, strict=True)}
 
 
-def _test(reference: np.ndarray, derived: np.ndarray, margin: float, paired: bool) -> Verdict:
-    if min(len(reference), len(derived)) < 2:
+def _test(gaps: np.ndarray, margin: float) -> Verdict:
+    if len(gaps) < 2:
         raise ValueError("a spread needs two runs a side")
-    if paired:
-        gaps = derived - reference
-        if np.ptp(gaps) == 0:  # no spread: the t statistic is 0 / 0 or infinite
-            return _certain(float(gaps[0]), margin)
-        above = stats.ttest_1samp(gaps, -margin, alternative="greater").pvalue
-        below = stats.ttest_1samp(gaps, margin, alternative="less").pvalue
-        differ = stats.ttest_1samp(gaps, 0.0).pvalue
-    else:
-        if np.ptp(reference) == np.ptp(derived) == 0:
-            return _certain(float(derived[0] - reference[0]), margin)
-        welch = {"equal_var": False}
-        above = stats.ttest_ind(derived + margin, reference, alternative="greater", **welch).pvalue
-        below = stats.ttest_ind(derived - margin, reference, alternative="less", **welch).pvalue
-        differ = stats.ttest_ind(derived, reference, **welch).pvalue
-    return Verdict(max(float(above), float(below)), float(differ))
-
-
-def _certain(gap: float, margin: float) -> Verdict:
-    return Verdict(equivalence=float(abs(gap) >= margin), difference=float(gap == 0))
+    if np.ptp(gaps) == 0:  # no spread: the t statistic is 0 / 0 or infinite
+        return Verdict(equivalence=float(abs(gaps[0]) >= margin), difference=float(gaps[0] == 0))
+    above = stats.ttest_1samp(gaps, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(gaps, margin, alternative="less").pvalue
+    return Verdict(max(float(above), float(below)), float(stats.ttest_1samp(gaps, 0.0).pvalue))
 
 
 def holm(values: Sequence[float]) -> list[float]:

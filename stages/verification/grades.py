@@ -38,6 +38,8 @@ def grade(evidence: Evidence, tolerances: Tolerances) -> tuple[Grade, str]:
         if evidence.failed_stage == "download":
             return "INCONCLUSIVE", "nothing could be derived: the download stage failed"
         return "DIFFERENT", f"the {evidence.failed_stage} stage failed, and it had not for the reference"
+    if not evidence.differing and evidence.undone is not None:
+        return "INCONCLUSIVE", f"the same digests, but {evidence.undone}"
     if not evidence.differing:
         return "BITWISE", f"all {sum(evidence.compared.values())} outputs have the same digest"
     foreign = [i for i in evidence.inputs if i.kind in ("param", "code", "data")]
@@ -78,15 +80,17 @@ def distances(evidence: Evidence, tolerances: Tolerances) -> list[str] | None:
 
 
 def _statistical(evidence: Evidence, tolerances: Tolerances) -> tuple[Grade, str]:
-    if len(evidence.pairs) < tolerances.seeds:
-        return "INCONCLUSIVE", f"{len(evidence.pairs)} seeds, wanted at least {tolerances.seeds}"
-    reference = [pair.reference for pair in evidence.pairs]
-    derived = [pair.derived for pair in evidence.pairs]
+    pairs = [pair for pair in evidence.pairs if pair.reference is not None or pair.derived is not None]
+    if len(pairs) < tolerances.seeds:
+        crashed = f", and {n} that crashed on both sides" if (n := len(evidence.pairs) - len(pairs)) else ""
+        return "INCONCLUSIVE", f"{len(pairs)} seeds{crashed}, wanted at least {tolerances.seeds}"
+    reference = [pair.reference for pair in pairs]
+    derived = [pair.derived for pair in pairs]
     verdicts = equivalence.judge(reference, derived, tolerances.margins)
     if all(v.equivalence <= tolerances.alpha for v in verdicts.values()):
         largest = max(v.equivalence for v in verdicts.values())
-        return "STATISTICAL", f"equivalent within the margins over {len(evidence.pairs)} seeds (p ≤ {largest:.2g})"
+        return "STATISTICAL", f"equivalent within the margins over {len(pairs)} seeds (p ≤ {largest:.2g})"
     apart = [f"{n} (p = {v.difference:.2g})" for n, v in verdicts.items() if v.difference <= tolerances.alpha]
     if apart:
-        return "DIFFERENT", f"shown to differ over {len(evidence.pairs)} seeds: {', '.join(apart)}"
-    return "INCONCLUSIVE", f"{len(evidence.pairs)} seeds show neither equivalence nor difference"
+        return "DIFFERENT", f"shown to differ over {len(pairs)} seeds: {', '.join(apart)}"
+    return "INCONCLUSIVE", f"{len(pairs)} seeds show neither equivalence nor difference"

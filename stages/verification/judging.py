@@ -43,8 +43,11 @@ class Judgement:
     interval: tuple[float, float] | None
 
 
-def judge(claim: Claim, values: Sequence[float | None]) -> Judgement:
-    """Return the verdict on `claim` when our runs scored `values`; None is a run that crashed or diverged."""
+def judge(claim: Claim, values: Sequence[float | None], asked: int = 0) -> Judgement:
+    """Return the verdict on `claim` when our runs scored `values`; None is a run that crashed or diverged.
+
+    asked: runs that were asked for, when these are more than the claim wants: those that are known say nothing alone.
+    """
     scores = [value for value in values if value is not None]
     crashed = len(values) - len(scores)
     interval = prediction(scores) if claim.spread is None else difference(scores, claim.published, claim.spread)
@@ -54,7 +57,7 @@ def judge(claim: Claim, values: Sequence[float | None]) -> Judgement:
     def said(verdict: Verdict, reason: str) -> Judgement:
         return Judgement(verdict, reason, len(values), crashed, mean, sd, interval)
 
-    wanted = max(LEAST, claim.seeds)
+    wanted = max(LEAST, claim.seeds, asked)
     if len(values) < wanted:
         return said("INCONCLUSIVE", f"{len(values)} runs, wanted at least {wanted}")
     if not scores:

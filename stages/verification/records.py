@@ -71,6 +71,7 @@ class Evidence(Section):
 
     failed_stage: str | None = None  # the derivation ended there
     message: str | None = None  # what it said
+    undone: str | None = None  # what the environment asked for and could not be done
     compared: dict[str, int] = Field(default={})  # stage -> outputs held against each other
     differing: dict[str, list[str]] = Field(default={})  # stage -> outputs of other bytes, only stages that have any
     first_stage: str | None = None

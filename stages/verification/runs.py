@@ -1,7 +1,8 @@
 """Runs that were really made, one by one, and the file that keeps them for whoever clones the repository.
 
 In the file (metrics/claims.json and its like) code, parameters and data stand once, under their digests, for most runs
-share them. It is read strictly: a digest that is not that of what stands under it is an error.
+share them. It is read strictly: a digest that is not that of what stands under it, or beside it, is an error. That
+finds slips, not forgery: who wants more than the word of who kept the runs makes them again.
 """
 
 from __future__ import annotations
@@ -62,6 +63,10 @@ class _Entry(Section):
     scores: dict[str, float | None]
     failure: str | None
     environment: dict[str, str]
+    digest: str = Field(description="of all above")
+
+
+FIELDS = tuple(name for name in _Entry.model_fields if name != "digest")
 
 
 class Kept(Section):
@@ -78,11 +83,11 @@ def kept(runs: Iterable[Run]) -> dict[str, Any]:
     tables: dict[str, dict[str, Any]] = {"code": {}, "parameters": {}, "data": {}}
     entries = []
     for run in sorted(runs, key=lambda run: (run.recipe or "", sorted(run.seeds.items()))):
-        entry = {name: getattr(run, name) for name in _Entry.model_fields}
+        entry = {name: getattr(run, name) for name in FIELDS}
         for part, table in tables.items():
             entry[part] = of_value(entry[part])
             table[entry[part]] = getattr(run, part)
-        entries.append(entry)
+        entries.append({**entry, "digest": of_value(entry)})
     return {**tables, "runs": entries}
 
 
@@ -110,7 +115,8 @@ def load(path: Path, key: str | None = None) -> list[Run]:
 
 
 def _run(entry: _Entry, found: Kept, path: Path) -> Run:
-    fields = {name: getattr(entry, name) for name in _Entry.model_fields}
+    fields = {name: getattr(entry, name) for name in FIELDS}
+    whole = of_value(fields) == entry.digest
     for part in ("code", "parameters", "data"):
         table = getattr(found, part)
         if fields[part] not in table:
@@ -118,6 +124,8 @@ def _run(entry: _Entry, found: Kept, path: Path) -> Run:
         fields[part] = table[fields[part]]
     if (entry.outcome is None) != (entry.failure is not None):
         raise InputError(f"{path}: runs: one that failed has an outcome, or one that did not has none")
+    if not whole:
+        raise InputError(f"{path}: runs: {entry.recipe}, seeds {entry.seeds}: not as its digest says: it was edited")
     return Run(**fields)
 
 

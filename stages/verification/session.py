@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -14,11 +16,12 @@ from stages.core.errors import InputError
 from stages.core.files import outputs, read_json, write_json
 from stages.core.params import Section
 from stages.repro.digests import of_file, of_folder, of_value
-from stages.verification import comparison, derivation, git, lock, numbers, reference
+from stages.verification import comparison, derivation, environments, git, lock, numbers, reference
 from stages.verification.board import Board
 from stages.verification.derivation import Commit, Runner
 from stages.verification.environments import Environment, Setting
 from stages.verification.grades import Tolerances, grade
+from stages.verification.ledger.triple import STREAMS
 from stages.verification.records import Evidence, Pair
 from stages.verification.reference import Reference
 
@@ -44,16 +47,23 @@ class Session:
     tolerances: Tolerances = field(default_factory=Tolerances)
 
     def __post_init__(self) -> None:
+        if self.seeds > 1:  # without it nobody knows that other seeds of the reference can be derived here
+            self.environments = {"same": environments.of("same"), **self.environments}
+        self.repeats = False
         self.board = Board([*(["reference"] if self.commit.recipe else []), *self.environments])
         self.runner = Runner()
+        self._lock = threading.Lock()
 
     def run(self, jobs: int) -> tuple[Reference, dict[str, Kept]]:
         """Derive and compare all, `jobs` at once. Raises InputError when the commit cannot be verified."""
         pool = ThreadPoolExecutor(jobs)
         try:
             expected = self._reference()
+            if self.seeds > 1:
+                _check_streams(expected)
             names = list(self.environments)
             found = {"same": self._environment("same", expected)} if "same" in names else {}  # it gives the bytes
+            self.repeats = bool(found) and grade(found["same"].evidence, self.tolerances)[0] == "BITWISE"
             waiting = {n: pool.submit(self._environment, n, expected) for n in names if n not in found}
             found |= {name: future.result() for name, future in waiting.items()}
         except BaseException:
@@ -75,7 +85,8 @@ class Session:
                     raise InputError(f"no reference: stage {ended.failed_stage} failed: {ended.message}")
                 found = reference.derived(clone, folder)
                 self.board.done("reference", f"derived       {ended.seconds:5.0f} s  the recipe's result, run plainly")
-                write_json(note, {"text": found.text, "environment": found.environment})
+                with outputs(note) as (staged,):
+                    write_json(staged, {"text": found.text, "environment": found.environment})
                 shutil.rmtree(place, ignore_errors=True)
                 return found
             shutil.rmtree(place, ignore_errors=True)
@@ -95,11 +106,11 @@ class Session:
             return kept
         setting = self.environments[name].setting()
         kept = self._derived(name, setting, expected)
-        if self.seeds > 1 and self._seeds_would_tell(kept.evidence):
-            pairs = self._pairs(name, setting, expected, kept)
-            kept = kept.model_copy(update={"evidence": kept.evidence.model_copy(update={"pairs": pairs})})
-        with outputs(file) as (staged,):
-            staged.write_text(kept.model_dump_json(), encoding="utf-8")
+        if self.seeds > 1 and kept.evidence.differing and grade(kept.evidence, self.tolerances)[0] == "INCONCLUSIVE":
+            kept = kept.model_copy(update={"evidence": self._over_seeds(name, setting, expected, kept.evidence)})
+        if kept.evidence.failed_stage != "download":  # a network that was away may be back
+            with outputs(file) as (staged,):
+                staged.write_text(kept.model_dump_json(), encoding="utf-8")
         self._tell(name, kept, "")
         return kept
 
@@ -120,7 +131,7 @@ class Session:
             evidence = comparison.compare(expected, found, clone, ended.had, self._files())
             if len(ended.kills) < setting.kills:
                 short = f"killed {len(ended.kills)} times instead of {setting.kills}: the training was too short"
-                evidence = evidence.model_copy(update={"not_compared": [*evidence.not_compared, short]})
+                evidence = evidence.model_copy(update={"undone": short})
             if not evidence.differing:
                 sha256 = {path: _sha256(clone / path) for path in lock.outputs(found)}
                 reference.keep(clone, found, expected.folder)
@@ -128,16 +139,22 @@ class Session:
         had = {k: v for k, v in ended.had.items() if k not in ("seconds", "peak_memory_mb")}
         return Kept(evidence=evidence, had=had, seconds=ended.seconds, kills=ended.kills, sha256=sha256)
 
-    def _seeds_would_tell(self, evidence: Evidence) -> bool:
-        late = evidence.first_stage in ("finetune", "evaluate") or evidence.failed_stage in ("finetune", "evaluate")
-        changed = any(i.kind in ("param", "code", "data") for i in evidence.inputs)
-        return late and not changed and grade(evidence, self.tolerances)[0] == "INCONCLUSIVE"
+    def _over_seeds(self, name: str, setting: Setting, expected: Reference, evidence: Evidence) -> Evidence:
+        """Return the evidence with pairs, if the reference's other seeds can be derived here."""
+        why = None
+        if expected.origin == "committed" and not self.repeats:
+            why = "a plain run here is not BITWISE what is committed, so its other seeds cannot be derived here"
+        elif not evidence.scores:
+            why = "the scores of the reference are not here"
+        if why is None:
+            return evidence.model_copy(update={"pairs": self._pairs(name, setting, expected, evidence)})
+        return evidence.model_copy(update={"not_compared": [*evidence.not_compared, f"other seeds: {why}"]})
 
-    def _pairs(self, name: str, setting: Setting, expected: Reference, kept: Kept) -> list[Pair]:
+    def _pairs(self, name: str, setting: Setting, expected: Reference, evidence: Evidence) -> list[Pair]:
         """Return the scores of `seeds` seeds on both sides: the reference's own settings, and those of `name`."""
         own = int(lock.params(expected.lock)["seed"])
         margins = self.tolerances.margins
-        first = kept.evidence.scores
+        first = evidence.scores
         sides = [
             numbers.finite({n: getattr(first[n], side) for n in first}, margins) for side in ("reference", "derived")
         ]
@@ -146,8 +163,11 @@ class Session:
             both = []
             for what, way in (("reference", Setting()), (name, setting)):
                 file = self.state / f"{of_value([what, seed])[:16]}.scores.json"
-                if not file.is_file():
-                    write_json(file, self._scores(name, way, replace(self.commit, seed=seed)))
+                with self._lock if what == "reference" else contextlib.nullcontext():  # environments share its side
+                    if not file.is_file():
+                        found = self._scores(name, way, replace(self.commit, seed=seed))
+                        with outputs(file) as (staged,):
+                            write_json(staged, found)
                 both.append(read_json(file))
             pairs.append(Pair(seed=seed, reference=both[0], derived=both[1]))
         return pairs
@@ -157,6 +177,8 @@ class Session:
         clone = derivation.prepare(commit, setting, place)
         ended = self.runner.run(clone, setting, 0, lambda text: self.board.tell(name, f"seed {commit.seed}: {text}"))
         path = clone / comparison.SCORES
+        if ended.failed_stage == "download":
+            raise InputError(f"{name}, seed {commit.seed}: the download stage failed: {ended.message}")
         failed = ended.failed_stage is not None
         found = None if failed else numbers.finite(numbers.scores(path), self.tolerances.margins)
         shutil.rmtree(place, ignore_errors=True)
@@ -177,6 +199,13 @@ class Session:
         place = self.state / "work" / f"{of_value(name)[:8]}-{os.getpid()}"
         shutil.rmtree(place, ignore_errors=True)
         return place.absolute()
+
+
+def _check_streams(expected: Reference) -> None:
+    """Raise InputError when another seed would change nothing."""
+    streams = {key: value for key, value in lock.params(expected.lock).items() if key.startswith(STREAMS)}
+    if streams and "null" not in streams.values():
+        raise InputError("--seeds: every stream has a seed of its own in seed_streams, so another seed changes nothing")
 
 
 def _rows(trace: Path) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from stages import verify
+from stages.verification import derivation
 from tests.verification.conftest import ROOT, Project
 
 CERTIFICATE = Path("metrics/reproduction.json")
@@ -149,6 +150,47 @@ def test_over_seeds_a_small_spread_is_equivalent(project: Project, monkeypatch: 
     pairs = evidence("workers=1")["pairs"]
     assert [pair["seed"] for pair in pairs] == [4, 5, 6, 7, 8]
     assert pairs[1]["derived"]["accuracy"] - pairs[1]["reference"]["accuracy"] == pytest.approx(-0.004)
+
+
+def test_over_seeds_a_plain_run_is_made_too(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "--environments", "workers=1", "--seeds", "5") == 0
+    assert list(core()["environments"]) == ["same", "workers=1"]
+
+
+def test_other_seeds_of_what_is_not_repeated_here_are_not_derived(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else runs of here would be held against runs of here, and what is committed would pass whatever it says."""
+    project.put("fault.txt", "clock")
+    project.repro()
+    project.commit()
+    assert run(monkeypatch, "--environments", "same,workers=1", "--seeds", "5", "--require", "STATISTICAL") == 1
+    for name in ("same", "workers=1"):
+        assert core()["environments"][name]["grade"] == "INCONCLUSIVE"
+        assert evidence(name)["pairs"] == []
+        assert evidence(name)["not_compared"][-1] == (
+            "other seeds: a plain run here is not BITWISE what is committed, so its other seeds cannot be derived here"
+        )
+
+
+def test_a_seed_that_no_stream_follows_is_no_other_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = (project.root / "dvc.lock").read_text()
+    project.put("dvc.lock", lock.replace('"seed": 4', '"seed": 4, "seed_streams.init": 1, "seed_streams.order": 1'))
+    project.commit()
+    assert run(monkeypatch, "--environments", "same", "--seeds", "5") == 2
+    assert "--seeds: every stream has a seed of its own in seed_streams" in capsys.readouterr().err
+
+
+def test_more_kills_than_the_training_has_time_for_are_inconclusive(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derivation, "_kill", lambda leader: None)
+    assert run(monkeypatch, "--environments", "interrupted") == 1
+    assert core()["environments"]["interrupted"]["reason"] == (
+        "the same digests, but killed 0 times instead of 1: the training was too short"
+    )
 
 
 def test_a_recipe_is_held_against_a_run_of_its_own(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

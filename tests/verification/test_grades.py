@@ -99,6 +99,20 @@ def test_a_run_that_crashed_is_no_equivalence() -> None:
     assert given_to(**FAR, pairs=pairs([0.0] * 5) + crashed) == "INCONCLUSIVE"
 
 
+def test_runs_that_crashed_on_both_sides_are_no_equivalence_either() -> None:
+    crashed = [Pair(seed=9 + i, reference=None, derived=None) for i in range(4)]
+    evidence = Evidence.model_validate({**CLOSE, **FAR, "pairs": [*pairs([0.012]), *crashed]})
+    assert grade(evidence, FIXED) == (
+        "INCONCLUSIVE",
+        "1 seeds, and 4 that crashed on both sides, wanted at least 5",
+    )
+
+
+def test_an_environment_that_did_not_come_about_shows_nothing() -> None:
+    found = grade(Evidence(compared={"finetune": 3}, undone="killed 0 times instead of 1"), FIXED)
+    assert found == ("INCONCLUSIVE", "the same digests, but killed 0 times instead of 1")
+
+
 @given(st.lists(st.sampled_from(GRADES), min_size=1))
 def test_the_worst_is_the_worst(grades: list[str]) -> None:
     found = worst(grades)  # type: ignore[arg-type]

@@ -51,6 +51,13 @@ def test_at_the_ends_of_the_interval_welch_s_one_sided_tests_are_at_5_per_cent(
         assert tested.pvalue == pytest.approx(0.05, abs=1e-6)
 
 
+def test_fewer_known_runs_than_were_asked_for_are_inconclusive() -> None:
+    known = [0.968, 0.969, 0.970, 0.971, 0.972]
+    assert judge(claim(), known).verdict == "REPRODUCED"
+    found = judge(claim(), known, asked=10)
+    assert (found.verdict, found.reason) == ("INCONCLUSIVE", "5 runs, wanted at least 10")
+
+
 @pytest.mark.parametrize(
     ("value", "verdict"),
     [

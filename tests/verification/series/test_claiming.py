@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,19 @@ def test_a_run_of_the_ledger_is_taken(
     assert [run.recipe for run in runs.load(RECORD)] == ["toy", "toy"]
 
 
+def test_seeds_that_no_stream_follows_are_one_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = (project.root / "params.yaml").read_text()
+    for stream in ("split", "init", "order"):
+        params = params.replace(f"{stream}: null", f"{stream}: 1")
+    project.put("params.yaml", params)
+    project.commit()
+    assert claims(monkeypatch) == 1
+    assert "one: 1 runs, wanted at least 5\n" in capsys.readouterr().out
+    assert len(made(project)) == 1
+
+
 def test_a_crash_and_an_undefined_score_are_kept_as_outcomes(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,9 +151,8 @@ def test_again_makes_known_runs_anew_and_compares(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert claims(monkeypatch, "--seeds", "2") == 1
-    record = json.loads(RECORD.read_text())
-    record["runs"][1]["outcome"] = "0" * 64
-    RECORD.write_text(json.dumps(record))
+    first, second = runs.load(RECORD)  # sorted by seeds
+    RECORD.write_text(json.dumps(runs.kept([first, replace(second, outcome="0" * 64)])))
     for file in FOLDER.glob("*.json"):
         file.unlink()
     capsys.readouterr()
@@ -193,6 +206,7 @@ def test_bad_input_is_told_and_nothing_is_written(
         ('"runs": [', '"run": [', "metrics/claims.json: runs: Field required"),
         ('"stages/core": "a', '"stages/core": "b', "metrics/claims.json: code."),
         ('"accuracy": 0.95', '"accuracy": "high"', "metrics/claims.json: runs.0.scores.accuracy: "),
+        ('"accuracy": 0.95', '"accuracy": 0.96', "runs: toy, seeds {'order': 1}: not as its digest says"),
         ('"failure": null', '"failure": "x"', "metrics/claims.json: runs: one that failed has an outcome"),
         ('"data": "', '"data": "0', "metrics/claims.json: runs: data 0"),
         ("{", "", "metrics/claims.json: not valid JSON"),
