@@ -4,7 +4,8 @@
 
 FOLDER (new) takes the clones: one whose results of the recipe `smoke` are committed, and one for each fault. A fault of
 the reproduction changes an input behind dvc.lock's back; a fault of the project is in the code from the start, so its
-own results are committed, and an environment has to bring it out. Takes about a minute a line on two cores.
+own results are committed, and an environment has to bring it out. Takes about a minute a line on two cores. Ends with
+code 1 when a fault was missed, when the wrong stage or axis was named, or when the control was called different.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from typing import Any
 HEAD = """# Faults planted, and what verification said
 
 Written by `python -m benchmarks.faults FOLDER` on the recipe `smoke`. *Caught*: the grade is below BITWISE in the
-environment named. The first line is the control.
+environment named, and the stage is the one at which the fault begins to tell. The first line is the control.
 
-| fault | lies in | environment | grade | first stage | axis | names |
-|---|---|---|---|---|---|---|"""
+| fault | lies in | environment | caught | grade | first stage | axis | names |
+|---|---|---|---|---|---|---|---|"""
+
+DATA, TRAINING = "data processing", "training conditions"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Fault:
     name: str
     project: bool  # it is in the project from the start; else it is slipped under a committed lock
     environment: str
+    stage: str | None  # the first that is to be named; None: nothing is
+    axis: str | None
     plant: Callable[[Path], None]
 
 
@@ -78,29 +83,41 @@ def two_words(clone: Path) -> None:
 
 
 FAULTS = (
-    Fault("none (control)", False, "hostile", lambda clone: None),
-    Fault("learning rate 10 % higher", False, "same", replaced("params.yaml", r"^  lr: 2e-3", "  lr: 2.2e-3")),
-    Fault("1 % of the labels flipped", False, "same", replaced("inputs/smoke/train.tsv", "\tgarden$", "\toffice", 3)),
+    Fault("none (control)", False, "hostile", None, None, lambda clone: None),
     Fault(
-        "a shard dropped", False, "same",
+        "learning rate 10 % higher", False, "same", "finetune", TRAINING,
+        replaced("params.yaml", r"^  lr: 2e-3", "  lr: 2.2e-3"),
+    ),
+    Fault(
+        "1 % of the labels flipped", False, "same", "download", DATA,
+        replaced("inputs/smoke/train.tsv", "\tgarden$", "\toffice", 3),
+    ),
+    Fault(
+        "a shard dropped", False, "same", "finetune", TRAINING,
         appended(
             "stages/training/plan.py",
             "\n\n_shards = Plan.shards\nPlan.shards = lambda self, step: _shards(self, step)[: 3 if step else None]\n",
         ),
     ),
-    Fault("another tokenizer", False, "same", two_words),
+    Fault("another tokenizer", False, "same", "download", DATA, two_words),
     Fault(
-        "seed from the clock", True, "same",
+        "seed from the clock", True, "same", "preprocess", DATA,
         appended(
             "stages/repro/streams.py",
             "\n\nimport time\n\n_key = Streams.key\n_now = int(time.time()) // 10\n"
             "Streams.key = lambda self, name, *indices: _key(self, name, _now, *indices)\n",
         ),
     ),
-    Fault("unsorted listing", True, "hostile", reordered('__import__("os").listdir("stages/core").index("tables.py")')),
-    Fault("order of a set", True, "hostile", reordered('list({f"word {i}" for i in range(90)}).index("word 0")')),
     Fault(
-        "a sum by threads", True, "threads",
+        "unsorted listing", True, "hostile", "preprocess", DATA,
+        reordered('__import__("os").listdir("stages/core").index("tables.py")'),
+    ),
+    Fault(
+        "order of a set", True, "hostile", "preprocess", DATA,
+        reordered('list({f"word {i}" for i in range(90)}).index("word 0")'),
+    ),
+    Fault(
+        "a sum by threads", True, "threads", "finetune", TRAINING,
         appended(
             "stages/training/schedule.py",
             "\n\nimport os\n\nimport numpy as np\n\n_rate = Schedule.rate\n\n\ndef _summed(self, step):\n"
@@ -154,6 +171,13 @@ def verified(honest: Path, fault: Fault) -> dict[str, Any]:
     return found
 
 
+def caught(fault: Fault, found: dict[str, Any]) -> bool:
+    """Tell whether verification said what it is to: below BITWISE, the right stage and axis; of the control nothing."""
+    evidence = found["evidence"]
+    place = (evidence["first_stage"], evidence["axis"])
+    return place == (fault.stage, fault.axis) and (found["grade"] == "BITWISE") == (fault.stage is None)
+
+
 def line(fault: Fault, found: dict[str, Any]) -> str:
     """Return the table's line."""
     evidence = found["evidence"]
@@ -164,7 +188,8 @@ def line(fault: Fault, found: dict[str, Any]) -> str:
         named.append(f"`{evidence['detail']}`")
     place = "the project" if fault.project else "the reproduction"
     stage, axis = evidence["first_stage"] or "–", evidence["axis"] or "–"
-    cells = (fault.name, place, fault.environment, found["grade"], stage, axis, ", ".join(named) or "–")
+    right = "–" if fault.stage is None else "yes" if caught(fault, found) else "NO"
+    cells = (fault.name, place, fault.environment, right, found["grade"], stage, axis, ", ".join(named) or "–")
     return "| " + " | ".join(cells) + " |"
 
 
@@ -176,8 +201,12 @@ def main() -> None:
     folder.mkdir(parents=True)
     print(HEAD, flush=True)
     honest = base(folder)
+    every = True
     for fault in FAULTS:
-        print(line(fault, verified(honest, fault)), flush=True)
+        found = verified(honest, fault)
+        print(line(fault, found), flush=True)
+        every = every and caught(fault, found)
+    raise SystemExit(0 if every else 1)
 
 
 if __name__ == "__main__":
