@@ -2,8 +2,8 @@
 
     python -m stages.variance --recipe smoke --runs 8 --metric accuracy
 
-In each group of `--runs` runs one stream of `seed_streams` has the seeds 1, 2, 3, … while the others stay; in the last
-all vary together. Each run is a fresh clone of the commit and a whole `dvc repro`; runs that are known, from
+In each group of `--runs` runs one stream of `seed_streams` has other seeds while the others stay; in the last all vary
+together. Each run is a fresh clone of the commit and a whole `dvc repro`; runs that are known, from
 metrics/claims.json, metrics/variance.json, the ledger or a stopped session, are taken. Writes metrics/variance.json,
 .md, .html and .svg. Stopped, the same command goes on where it was.
 """
@@ -30,8 +30,8 @@ from stages.verification.board import Board
 from stages.verification.comparison import SCORES
 from stages.verification.derivation import Commit
 from stages.verification.runs import Run
-from stages.verification.series import Draw, Series
-from stages.verification.variance import TOTAL, Study, study
+from stages.verification.series import Series
+from stages.verification.variance import Study, draws, study
 
 
 def made(repository: Path, sha: str, recipe: str | None, metric: str, count: int) -> tuple[Study, list[Run]]:
@@ -41,14 +41,12 @@ def made(repository: Path, sha: str, recipe: str | None, metric: str, count: int
     claiming.check_metric(metric, repository / SCORES, "--metric")
     with workers.lock("runs"):
         series = Series(Commit(repository, sha, recipe=recipe), claiming.known(repository))
-        plan = series.plan
-        groups = [*sorted(plan.streams), TOTAL]
-        board = Board(groups)
-        for group in groups:
+        groups = draws(series.plan, count)
+        board = Board(list(groups))
+        for group, drawn in groups.items():
             scores[group] = {}
-            for seed in range(1, count + 1):
-                draw = Draw(seed) if group == TOTAL else Draw(plan.seed, ((group, seed),))
-                tell = partial(_tell, board, group, seed, count)
+            for number, (seed, draw) in enumerate(drawn.items(), 1):
+                tell = partial(_tell, board, group, number, count)
                 found = series.find(draw, metric) or series.make(draw, tell)
                 if found.run.failure is None:
                     claiming.check_metric(metric, found.run, "--metric")
@@ -58,8 +56,8 @@ def made(repository: Path, sha: str, recipe: str | None, metric: str, count: int
     return study(recipe, metric, scores), used
 
 
-def _tell(board: Board, group: str, seed: int, count: int, text: str) -> None:
-    board.tell(group, f"run {seed} of {count}: {text}")
+def _tell(board: Board, group: str, number: int, count: int, text: str) -> None:
+    board.tell(group, f"run {number} of {count}: {text}")
 
 
 def write(found: Study, used: list[Run], path: Path) -> str:

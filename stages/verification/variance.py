@@ -2,7 +2,8 @@
 
 One stream's seed varies while the others stay as params.yaml has them: the spread over these runs is that source's own,
 as in Bouthillier et al. 2021 (Accounting for Variance in Machine Learning Benchmarks, arXiv:2103.03098). All streams
-vary together for the total. No run belongs to two groups, so the groups are independent.
+vary together for the total, those too that params.yaml pins. No run belongs to two groups, and no seed of the total is
+that of a stream elsewhere, so the total is independent of the others.
 
 Intervals are of 95 %, for normal scores: of a standard deviation by the chi-square distribution of (n - 1) s² / σ²
 (Hahn and Meeker 1991, Statistical Intervals, section 4.3), of a share by the F distribution of the ratio of two
@@ -12,6 +13,7 @@ is what sources do together, and chance.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +21,8 @@ from pydantic import Field
 from scipy import stats
 
 from stages.core.params import Section
+from stages.verification.plan import Plan
+from stages.verification.series import Draw
 
 LEVEL = 0.95
 TOTAL = "all together"
@@ -47,6 +51,19 @@ class Study(Section):
     recipe: str | None
     metric: str
     groups: dict[str, Spread] = Field(description="stream -> runs in which it alone varied; 'all together': the total")
+
+
+def draws(plan: Plan, count: int) -> dict[str, dict[int, Draw]]:
+    """Return the `count` runs of each group of the study, {group: {seed: draw}}, TOTAL last.
+
+    TOTAL has the first seeds that the plan itself does not use, as claims do whose runs can be taken then; the streams
+    have those that follow.
+    """
+    own = set(plan.seeds(plan.seed, {}).values())
+    seeds = list(itertools.islice((seed for seed in itertools.count(1) if seed not in own), 2 * count))
+    pinned = [name for name, value in plan.streams.items() if value is not None]
+    groups = {name: {seed: Draw(plan.seed, ((name, seed),)) for seed in seeds[count:]} for name in sorted(plan.streams)}
+    return {**groups, TOTAL: {seed: Draw(seed, tuple((name, seed) for name in pinned)) for seed in seeds[:count]}}
 
 
 def study(recipe: str | None, metric: str, made: Mapping[str, Mapping[int, float | None]]) -> Study:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stages.verification.claims_page import aligned
 from stages.verification.document import Document
+from stages.verification.ledger.rendering import aligned
 from stages.verification.strips import Panel, Strip, svg
 from stages.verification.variance import TOTAL, Spread, Study, spread
 
 HEAD = ("what varies", "runs", "mean", "standard deviation", "95 % interval", "share of variance", "95 % interval")
 NOTES = (
     "One stream's seed varies and the others stay as params.yaml has them; all together vary for the total, as in "
-    "Bouthillier et al. 2021 (arXiv:2103.03098). Intervals hold for normal scores: of a standard deviation by the "
+    "Bouthillier et al. 2021 (arXiv:2103.03098). No run and no seed of the total is of another group, so that the two "
+    "variances of a share are independent. Intervals hold for normal scores: of a standard deviation by the "
     "chi-square distribution, of a share by the F distribution. A score of few steps near its ceiling is not normal.",
     "Shares need not add up to 100 %: each is measured around one choice of the other seeds, sources work together, "
     "and few runs leave much to chance, as the intervals say.",
@@ -27,7 +28,7 @@ def said(values: Sequence[float | None]) -> str:
 
 def table(study: Study) -> str:
     """Return the study as aligned columns."""
-    return aligned([HEAD, *_rows(study)])
+    return aligned(HEAD, _rows(study))
 
 
 def _rows(study: Study) -> list[tuple[str, ...]]:

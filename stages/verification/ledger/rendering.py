@@ -31,8 +31,9 @@ def _cells(rows: Sequence[Row], columns: Sequence[str]) -> tuple[list[list[str]]
     return [[_cell(row, key) for key in columns] for row in rows], right
 
 
-def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """Return lines of columns two blanks apart; those marked `right` end together."""
+def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool] = ()) -> str:
+    """Return lines of columns two blanks apart; those marked `right` end together (none, unless it is given)."""
+    right = right or [False] * len(header)
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     lines = [
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
