@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from stages.core.errors import InputError
@@ -12,13 +13,14 @@ from stages.core.errors import InputError
 OWN = ("metrics/reproduction.", "metrics/claims.", "metrics/variance.")  # our output: not a change of the project
 
 
-def ask(folder: Path, *arguments: str) -> bytes:
-    """Return what `git -C folder …` prints. Raises InputError with Git's message when it fails."""
+def ask(folder: Path, *arguments: str, lines: Iterable[str] = ()) -> bytes:
+    """Return what `git -C folder …` prints when `lines` are its input. Raises InputError with Git's message."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    given = "".join(f"{line}\n" for line in lines).encode()
     try:
-        ended = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, env=clean, check=False)
+        ended = subprocess.run(["git", "-C", str(folder), *arguments], input=given, capture_output=True, env=clean)
     except FileNotFoundError:
-        raise InputError("git: not found: verification clones the commit with it") from None
+        raise InputError("git: not found: it holds the commits that are read and cloned") from None
     if ended.returncode:
         said = ended.stderr.decode(errors="replace").strip().splitlines()
         raise InputError(f"git {arguments[0]}: {said[-1] if said else f'ended with code {ended.returncode}'}")
@@ -41,17 +43,19 @@ def file(folder: Path, sha: str, path: str) -> bytes | None:
 
 
 def edited(folder: Path) -> list[str]:
-    """Return the files of the working tree that are not as HEAD has them, sorted; untracked ones too, ignored not."""
-    said = ask(folder, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all").decode()
+    """Return the files of the working tree that are not as HEAD has them, sorted; untracked ones too, ignored not.
+
+    What is not UTF-8 in a name is as `os.fsdecode` has it.
+    """
+    said = os.fsdecode(ask(folder, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"))
     names = {entry[3:] for entry in said.split("\0") if entry}
     return sorted(name for name in names if not name.startswith(OWN))
 
 
 def changed(folder: Path, old: str, new: str, path: str) -> list[str]:
-    """Return the files at or below `path` that differ between two commits, sorted."""
-    return sorted(ask(folder, "diff", "--name-only", "-z", "--no-renames", old, new, "--", path).decode().split("\0"))[
-        1:
-    ]
+    """Return the files at or below `path` that differ between two commits, sorted; escaped what is not UTF-8."""
+    said = ask(folder, "diff", "--name-only", "-z", "--no-renames", old, new, "--", path)
+    return sorted(name for name in said.decode(errors="backslashreplace").split("\0") if name)
 
 
 def last_change(folder: Path, sha: str, path: str) -> str:

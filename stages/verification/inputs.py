@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-from stages.verification.lock import STAGES, Lock, params
+from stages.verification.ledger.runs import COST
+from stages.verification.lock import Lock, ordered, params
 from stages.verification.records import Axis, Input
 
 Files = Callable[[str], list[str]]  # path of a dependency -> the files at or below it that were changed since the lock
@@ -18,7 +19,7 @@ AXES: dict[str, Axis] = {
     "download": "data processing", "preprocess": "data processing", "tokenize": "data processing",
     "finetune": "training conditions", "evaluate": "results",
 }  # fmt: skip
-INNER = ("seconds", "peak_memory_mb", "cores", "workers", "packages")  # no input, or told elsewhere
+INNER = COST | {"cores", "workers", "packages"}  # no input, or told elsewhere
 
 
 def differences(reference: Lock, derived: Lock, files: Files) -> list[Input]:
@@ -30,16 +31,17 @@ def differences(reference: Lock, derived: Lock, files: Files) -> list[Input]:
         if old.get(key) != new.get(key)
     ]
     seen: set[str] = set()
-    for stage in STAGES:
-        for item in _deps(stage, reference, derived, files):
+    order = ordered(reference, derived)
+    for stage in order:
+        for item in _deps(stage, axis_of_stage(stage, order), reference, derived, files):
             if item.name not in seen:
                 seen.add(item.name)
                 found.append(item)
     return found
 
 
-def _deps(stage: str, reference: Lock, derived: Lock, files: Files) -> Iterator[Input]:
-    old, new = reference[stage].deps, derived[stage].deps
+def _deps(stage: str, axis: Axis, reference: Lock, derived: Lock, files: Files) -> Iterator[Input]:
+    old, new = (lock[stage].deps if stage in lock else {} for lock in (reference, derived))
     written = {path for lock in (reference, derived) for entry in lock.values() for path in entry.outs}
     for path in sorted(old.keys() | new.keys()):
         made = any(path == out or path.startswith(out + "/") for out in written)
@@ -49,10 +51,15 @@ def _deps(stage: str, reference: Lock, derived: Lock, files: Files) -> Iterator[
         for name in files(path) or [path]:
             same = name == path
             yield Input(
-                kind=kind, name=name, axis=AXES[stage],
+                kind=kind, name=name, axis=axis,
                 reference=old.get(path) if same else f"{path} {old.get(path)}",
                 derived=new.get(path) if same else f"{path} {new.get(path)}",
             )  # fmt: skip
+
+
+def axis_of_stage(stage: str, order: Sequence[str]) -> Axis:
+    """Return the axis of a stage; one of the project's own lies on that of the next that is known."""
+    return next((AXES[name] for name in order[order.index(stage) :] if name in AXES), "results")
 
 
 def axis_of_param(key: str) -> Axis:
@@ -68,7 +75,7 @@ def environments(reference: Mapping[str, Any], derived: Mapping[str, Any]) -> li
         return []
     old, new = reference.get("packages", {}), derived.get("packages", {})
     return _unlike("package", old, new, old.keys() | new.keys()) + _unlike(
-        "environment", reference, derived, (reference.keys() | derived.keys()) - set(INNER)
+        "environment", reference, derived, (reference.keys() | derived.keys()) - INNER
     )
 
 

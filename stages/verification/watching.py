@@ -14,7 +14,8 @@ from typing import Any
 
 WATCHED = "REPRISE_WATCHED"  # JSON: the arguments of `hook`
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-_SEARCHES = ("<frozen ", os.path.join(os.path.dirname(os.__file__), "importlib", ""))  # noqa: PTH118, PTH120
+_FROZEN = ("<frozen importlib", "<frozen zipimport", "<frozen runpy", "<frozen site")  # not <frozen os>: it has walk
+_SEARCHES = (*_FROZEN, os.path.join(os.path.dirname(os.__file__), "importlib", ""))  # noqa: PTH118, PTH120
 _FIRST, _SECOND, _BOTH = slice(0, 1), slice(1, 2), slice(0, 2)
 # Event -> its arguments that are paths, what it does, whether the last one may be the folder they are relative to.
 _EVENTS = {

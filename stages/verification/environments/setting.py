@@ -27,6 +27,8 @@ class Setting:
         for name in ("folder", "own_home", "reversed_listings", "hermetic", "kills"):
             if getattr(self, name) != getattr(usual, name):
                 found[name] = str(getattr(self, name)).lower() if name != "folder" else self.folder
+        if self.interpreter is not None:
+            found["interpreter"] = str(self.interpreter)
         if self.umask != usual.umask:
             found["umask"] = f"{self.umask:03o}"
         return found

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.errors import InputError
+from stages.verification import git
 
 LOCK, METRICS = "dvc.lock", "metrics"
 _REFS = ("refs/heads", "refs/tags", "refs/remotes", "refs/exps")
@@ -37,10 +36,12 @@ def snapshots(root: Path) -> Iterator[Snapshot]:
     and what failed there, DVC keeps under other refs. Snapshots of equal files share them, as the same object. Raises
     InputError where there is no repository.
     """
-    prefix = _git(root, ["rev-parse", "--show-prefix"]).decode().rstrip("\n")
+    prefix = git.ask(root, "rev-parse", "--show-prefix").decode().rstrip("\n")
     names = _names(root)
-    tips = [*names, *_commits(root, ["rev-parse", "--quiet", "--verify", "HEAD"], may_fail=True)]
-    commits = _commits(root, ["rev-list", "--date-order", "--reverse", "--stdin"], tips) if tips else []
+    tips = [*names, *_head(root)]
+    commits = (
+        git.ask(root, "rev-list", "--date-order", "--reverse", "--stdin", lines=tips).decode().split() if tips else []
+    )
     locks = _objects(root, "blob", [f"{commit}:{prefix}{LOCK}" for commit in commits])
     folders = _objects(root, "tree", [f"{commit}:{prefix}{METRICS}" for commit in commits])
     listed = {tree: _entries(tree, data) for tree, data in _contents(root, folders).items()}
@@ -63,7 +64,7 @@ def _names(root: Path) -> dict[str, list[str]]:
     """Return {commit: short names of the refs that point there}."""
     shown = "%(objecttype) %(objectname) %(*objecttype) %(*objectname) %(refname)"  # * is what an annotated tag tags
     found: dict[str, list[str]] = {}
-    for line in _git(root, ["for-each-ref", f"--format={shown}", *_REFS]).decode(errors="replace").splitlines():
+    for line in git.ask(root, "for-each-ref", f"--format={shown}", *_REFS).decode(errors="replace").splitlines():
         kind, name, tagged_kind, tagged, ref = line.split(" ", 4)
         match = _RUN_REF.fullmatch(ref)
         if match and "commit" in (kind, tagged_kind):
@@ -71,20 +72,23 @@ def _names(root: Path) -> dict[str, list[str]]:
     return found
 
 
-def _commits(root: Path, arguments: Sequence[str], given: Iterable[str] = (), may_fail: bool = False) -> list[str]:
-    return _git(root, arguments, given, may_fail).decode().split()
+def _head(root: Path) -> list[str]:
+    try:
+        return [git.commit(root, "HEAD")]
+    except InputError:  # nothing is committed yet
+        return []
 
 
 def _objects(root: Path, kind: str, specs: Sequence[str]) -> list[str]:
     """Return the object id of each `commit:path`, "" where nothing of that kind is."""
-    said = _git(root, ["cat-file", "--batch-check=%(objecttype) %(objectname)"], specs).decode()
+    said = git.ask(root, "cat-file", "--batch-check=%(objecttype) %(objectname)", lines=specs).decode()
     return [line.removeprefix(f"{kind} ") if line.startswith(f"{kind} ") else "" for line in said.splitlines()]
 
 
 def _contents(root: Path, ids: Sequence[str]) -> dict[str, bytes]:
     """Return the bytes of the distinct objects among `ids` that are there."""
     wanted = [*dict.fromkeys(i for i in ids if i)]
-    said = _git(root, ["cat-file", "--batch"], wanted)
+    said = git.ask(root, "cat-file", "--batch", lines=wanted)
     found, at = {}, 0
     for name in wanted:
         end = said.index(b"\n", at)
@@ -106,17 +110,3 @@ def _entries(tree: str, data: bytes) -> dict[str, str]:
             found[name] = data[end + 1 : end + 1 + width].hex()
         at = end + 1 + width
     return found
-
-
-def _git(root: Path, arguments: Sequence[str], lines: Iterable[str] = (), may_fail: bool = False) -> bytes:
-    """Return what Git prints when `lines` are its input. Raises InputError with its message unless it `may_fail`."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    given = "".join(f"{line}\n" for line in lines).encode()
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], input=given, capture_output=True, env=clean)
-    except FileNotFoundError:
-        raise InputError("git: not found: the ledger is read from its objects") from None
-    if done.returncode and not may_fail:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise InputError(f"git {arguments[0]}: {said[-1] if said else f'ended with code {done.returncode}'}")
-    return done.stdout
