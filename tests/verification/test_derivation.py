@@ -1,4 +1,4 @@
-"""A derivation never outlives the command that began it."""
+"""A derivation is of a DVC project, and never outlives the command that began it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from stages.verification.derivation import guarded
+import pytest
+
+from stages.core.errors import InputError
+from stages.verification import git
+from stages.verification.derivation import Commit, guarded, prepare
+from stages.verification.environments import Setting
 from tests.exactness.processes import alive
 from tests.tiny import ROOT
+from tests.verification.repository import Repository
 
 BEGUN = """
 import subprocess, time
@@ -20,6 +27,17 @@ with guarded(begun.pid):
     print(begun.pid, flush=True)
     time.sleep(60)
 """
+
+
+def test_a_commit_that_is_no_dvc_project_is_refused(tmp_path: Path) -> None:
+    made = Repository(tmp_path / "own")
+    made.root.mkdir()
+    made.git("init", "-q", "-b", "main")
+    made.put("dvc.yaml", "stages: {}\n")
+    made.commit()
+    sha = git.commit(made.root, "HEAD")
+    with pytest.raises(InputError, match=rf"^commit {sha[:12]} has no .dvc, so it is no DVC project"):
+        prepare(Commit(made.root, sha), Setting(), tmp_path / "place")
 
 
 def test_killed_by_kill_9_it_takes_its_derivation_along() -> None:
