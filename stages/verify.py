@@ -210,7 +210,7 @@ def _parsed() -> argparse.Namespace:
     arguments = parser.parse_args()
     for key, value in vars(arguments).items() if arguments.command else ():
         if key not in TAKEN[arguments.command] and value != parser.get_default(key):
-            raise InputError(f"--{key.replace('_', '-')}: `{arguments.command}` has no such option, it would be ignored")
+            raise InputError(f"--{key.replace('_', '-')}: `{arguments.command}` takes no such option")
     if arguments.command is None:
         arguments.seeds = 1 if arguments.seeds is None else arguments.seeds
         if arguments.out.suffix in (".md", ".html"):

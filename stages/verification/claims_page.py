@@ -41,13 +41,6 @@ def _interval(judgement: Judgement) -> str:
     return "[{:.4f}, {:.4f}]".format(*judgement.interval) if judgement.interval else "–"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return lines of columns two blanks apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in rows]
-    return "".join(f"{line.rstrip()}\n" for line in lines)
-
-
 def document(done: Sequence[Judged]) -> Document:
     """Return the page of all that was judged."""
     tables: dict[str, Table] = {"Verdicts": (HEAD, [row(one) for one in done])}

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import InputError
+from stages.repro import workers
 from stages.verification import environments
 from stages.verification.derivation import BACKWARDS, variables
 from stages.verification.environments import ENVIRONMENTS, Setting
+from stages.verification.environments.workers import Workers, shards
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 HARMLESS = {"same", "workers", "threads", "hostile", "hermetic", "interrupted"}
@@ -35,6 +37,7 @@ def test_contract(name: str) -> None:
         ("same", {}),
         ("workers=4", {"REPRISE_WORKERS": "4"}),
         ("interrupted=3", {"kills": "3"}),
+        ("interpreter=/a/python", {"interpreter": "/a/python"}),
         ("isa", {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}),
     ],
 )
@@ -55,6 +58,43 @@ def test_a_wrong_value_is_told(text: str, message: str) -> None:
     with pytest.raises(InputError) as refused:
         environments.of(text)
     assert str(refused.value) == f"--environments: {message}"
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 1), (2, 2), (2, 4), (4, 4)])
+def test_a_count_of_workers_that_a_batch_allows(count: int, most: int) -> None:
+    Workers(count).check(most)
+
+
+@pytest.mark.parametrize(("count", "most"), [(2, 1), (4, 2), (3, 4)])
+def test_a_count_of_workers_that_no_run_would_take_is_told_beforehand(count: int, most: int) -> None:
+    with pytest.raises(InputError) as refused:
+        Workers(count).check(most)
+    assert f"found workers={count}, wanted a power of two from 1 to {most}: a batch has" in str(refused.value)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 64])
+@pytest.mark.parametrize("most", [2, 4, 8])
+def test_the_count_by_itself_is_another_than_the_usual_and_allowed(
+    monkeypatch: pytest.MonkeyPatch, cores: int, most: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.delenv("REPRISE_WORKERS", raising=False)
+    chosen = Workers()
+    chosen.check(most)
+    assert chosen.count != workers.count(most)
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({"train": {"batch_size": 16, "shard_size": 8}}, 2),
+        ({"train": {"batch_size": 16, "shard_size": 0}}, None),
+        ({"train": {"batch_size": 16}}, None),
+        ([], None),
+    ],
+)
+def test_shards_of_a_batch(params: object, found: int | None) -> None:
+    assert shards(params) == found
 
 
 def test_what_steers_a_stage_does_not_leak_into_a_derivation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
