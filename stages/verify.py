@@ -126,8 +126,9 @@ def _environments(arguments: argparse.Namespace, commit: derivation.Commit) -> d
             raise InputError(f"--environments: workers: {why}")
         _say(f"note: workers is left out: {why}")
         return {name: one for name, one in chosen.items() if name != "workers"}
-    for one in counts if most is not None else ():
-        one.check(most)
+    if most is not None:
+        for one in counts:
+            one.check(most)
     return chosen
 
 
