@@ -2,60 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.repro.digests import of_folder
 from stages.verification import inputs, lock, numbers
 from stages.verification.inputs import Files
-from stages.verification.lock import STAGES, Lock
+from stages.verification.lock import Lock
 from stages.verification.records import Axis, Evidence, Input
-from stages.verification.reference import Reference
+from stages.verification.reference import LOCK, Reference
 
 TRACE = "metrics/finetune/trace.tsv"
 MODEL = "models/finetuned"
 PREDICTIONS = "data/predictions"
 SCORES = "metrics/evaluate.json"
+MEASURED: dict[str, tuple[str, str, Callable[[Path, Path], Any]]] = {  # evidence -> stage, file, how
+    "step": ("finetune", TRACE, numbers.first_step),
+    "weights": ("finetune", f"{MODEL}/model.safetensors", numbers.weights),
+    "predictions": ("evaluate", f"{PREDICTIONS}/test.parquet", numbers.predictions),
+    "scores": ("evaluate", SCORES, numbers.compared),
+}
 
 
 def compare(reference: Reference, derived: Lock, clone: Path, had: Mapping[str, Any], files: Files) -> Evidence:
     """Return all that tells the derivation in `clone`, whose dvc.lock is `derived`, from the reference."""
-    differing = {}
-    for stage in STAGES:
-        old, new = reference.lock[stage].outs, derived[stage].outs
+    order = lock.ordered(reference.lock, derived)
+    differing, lacking = {}, []
+    for stage in order:
+        old, new = (found[stage].outs if stage in found else {} for found in (reference.lock, derived))
         paths = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
         if paths:
             differing[stage] = paths
+        lacking += [(stage, path) for path in paths if path not in new]
     first = next(iter(differing), None)
     known = inputs.differences(reference.lock, derived, files) + inputs.environments(reference.environment, had)
     if first is None:
         return Evidence(compared=_counts(reference), inputs=known)
     detail = _detail(reference.folder, clone, differing[first])
     missing: list[str] = []
-    measured = {
-        "step": (TRACE, numbers.first_step),
-        "weights": (f"{MODEL}/model.safetensors", numbers.weights),
-        "predictions": (f"{PREDICTIONS}/test.parquet", numbers.predictions),
-        "scores": (SCORES, numbers.compared),
-    }
     found: dict[str, Any] = {}
-    for name, (path, measure) in measured.items():
+    for name, (stage, path, measure) in MEASURED.items():
         if not (reference.folder / path).is_file():
             missing.append(f"{name}: the reference's {path} is not in this repository's cache")
             continue
+        if not (clone / path).is_file():
+            missing.append(f"{name}: the derivation wrote no {path}")
+            lacking.append((stage, path))
+            continue
         try:
             value = measure(reference.folder / path, clone / path)
-        except InputError as error:
+        except (InputError, OSError, ValueError, LookupError, SafetensorError) as error:  # of a damaged file
             missing.append(f"{name}: {error}")
             continue
         if value is not None:
             found[name] = value
+    # A stage that did not write all that it wrote for the reference failed, whatever its exit code. That of the first
+    # stage is told by `differing`: to Evidence, a download that failed is a network that was away.
+    failed = next(((stage, f"wrote no {path}") for stage, path in lacking if stage != "download"), (None, None))
     return Evidence(
-        compared=_counts(reference), differing=differing, first_stage=first, detail=detail, inputs=known,
-        axis=_axis(first, differing[first], detail, known, reference.folder, clone), not_compared=missing, **found,
+        failed_stage=failed[0], message=failed[1], compared=_counts(reference), differing=differing,
+        first_stage=first, detail=detail, inputs=known, not_compared=missing,
+        axis=_axis(first, order, differing[first], detail, known, reference.folder, clone), **found,
     )  # fmt: skip
 
 
@@ -76,7 +88,9 @@ def _detail(reference: Path, clone: Path, paths: list[str]) -> str | None:
     return None
 
 
-def _axis(stage: str, paths: list[str], detail: str | None, known: list[Input], reference: Path, clone: Path) -> Axis:
+def _axis(
+    stage: str, order: list[str], paths: list[str], detail: str | None, known: list[Input], reference: Path, clone: Path
+) -> Axis:
     """Name the axis: a base model's weights or config are architecture, its tokenizer makes data."""
     if stage == "download" and "data/raw" not in paths:
         named = [detail] if detail else [item.name for item in known]
@@ -86,9 +100,10 @@ def _axis(stage: str, paths: list[str], detail: str | None, known: list[Input], 
     configs = [folder / MODEL / "config.json" for folder in (reference, clone)]
     if stage == "finetune" and all(c.is_file() for c in configs) and read_json(configs[0]) != read_json(configs[1]):
         return "model architecture"
-    return inputs.AXES[stage]
+    return inputs.axis_of_stage(stage, order)
 
 
 def read(clone: Path) -> Lock:
-    """Return the dvc.lock of a clone."""
-    return lock.parse((clone / "dvc.lock").read_text(encoding="utf-8"), "dvc.lock")
+    """Return the dvc.lock of a clone, with no stage but those that ran there (see derivation.prepare)."""
+    path = clone / LOCK
+    return lock.parse(path.read_text(encoding="utf-8"), LOCK, wanted=()) if path.is_file() else {}

@@ -68,9 +68,9 @@ class Ended:
 
 
 def prepare(commit: Commit, setting: Setting, place: Path) -> Path:
-    """Clone into the new folder `place` and return the clone, without the metrics that are committed.
+    """Clone into the new folder `place` and return the clone, without the dvc.lock and the metrics that are committed.
 
-    Raises InputError when it cannot be made.
+    So whatever stands there afterwards is what was derived. Raises InputError when it cannot be made.
     """
     clone = place / setting.folder
     git.clone(commit.repository, commit.sha, clone, list(commit.edits))
@@ -89,6 +89,7 @@ def prepare(commit: Commit, setting: Setting, place: Path) -> Path:
         text = seeding.seeded(params.read_text(encoding="utf-8"), commit.seed, dict(commit.streams))
         params.write_text(text, encoding="utf-8", newline="\n")
     shutil.rmtree(clone / "metrics", ignore_errors=True)
+    (clone / "dvc.lock").unlink(missing_ok=True)
     if setting.reversed_listings:
         (place / "python").mkdir()
         (place / "python/sitecustomize.py").write_text(BACKWARDS, encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +25,39 @@ class Stage:
 Lock = dict[str, Stage]
 
 
-def parse(text: str, name: str) -> Lock:
-    """Return the stages of a dvc.lock. Raises InputError that names the file when it is none or lacks a stage."""
+def parse(text: str, name: str, wanted: Iterable[str] = STAGES) -> Lock:
+    """Return all stages of a dvc.lock. Raises InputError that names the file when it is none or lacks one `wanted`."""
     tree, _ = yaml12.parse(text, name)
     stages = tree.get("stages") if isinstance(tree, dict) else None
     if not isinstance(stages, dict):
         raise InputError(f"{name}: found no stages, wanted what `dvc repro` writes")
-    missing = [stage for stage in STAGES if not isinstance(stages.get(stage), dict)]
+    missing = [stage for stage in wanted if not isinstance(stages.get(stage), dict)]
     if missing:
         raise InputError(f"{name}: no entry of {', '.join(missing)}: run dvc repro and commit dvc.lock")
-    return {stage: _stage(stages[stage], f"{name}: {stage}") for stage in STAGES}
+    return {stage: _stage(entry, f"{name}: {stage}") for stage, entry in stages.items()}
+
+
+def ordered(*locks: Lock) -> list[str]:
+    """Return the names of all stages, each after those whose outputs it reads; else STAGES first, others by name."""
+    left = sorted({name for lock in locks for name in lock}, key=rank)
+    entries = {name: [lock[name] for lock in locks if name in lock] for name in left}
+    deps = {name: {path for entry in entries[name] for path in entry.deps} for name in left}
+    outs = {name: {path for entry in entries[name] for path in entry.outs} for name in left}
+    found: list[str] = []
+    while left:
+        waiting = (n for n in left if not any(_reads(deps[n], outs[other]) for other in left if other != n))
+        found.append(next(waiting, left[0]))  # two locks together may go in a circle
+        left.remove(found[-1])
+    return found
+
+
+def rank(stage: str) -> tuple[int, str]:
+    """Return what sorts stages: STAGES first, others by name."""
+    return (STAGES.index(stage), "") if stage in STAGES else (len(STAGES), stage)
+
+
+def _reads(deps: Iterable[str], outs: Iterable[str]) -> bool:
+    return any(dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/") for dep in deps for out in outs)
 
 
 def outputs(lock: Lock) -> dict[str, str]:

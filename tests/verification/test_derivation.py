@@ -58,3 +58,13 @@ def test_killed_by_kill_9_it_takes_its_derivation_along() -> None:
 def test_what_ended_by_itself_is_left_alone() -> None:
     with subprocess.Popen(["sh", "-c", "sleep 0.2; exit 3"], start_new_session=True) as begun, guarded(begun.pid):
         assert begun.wait() == 3
+
+
+def test_nothing_that_is_committed_can_pass_for_derived(tmp_path: Path) -> None:
+    made = Repository(tmp_path / "own")
+    for name in (".dvc/config", "dvc.lock", "metrics/data.json"):
+        made.put(name, "")
+    made.git("init", "-q", "-b", "main")
+    made.commit()
+    clone = prepare(Commit(made.root, "HEAD"), Setting(), tmp_path / "place")
+    assert sorted(path.name for path in clone.iterdir()) == [".dvc", ".git"]

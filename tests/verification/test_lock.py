@@ -43,3 +43,35 @@ def test_all_stages_together() -> None:
 def test_another_hash_is_refused() -> None:
     with pytest.raises(InputError, match="^dvc.lock: download: not as `dvc repro` writes it"):
         lock.parse(TEXT.replace("md5:", "etag:"), "dvc.lock")
+
+
+def test_a_stage_of_the_projects_own_counts() -> None:
+    text = TEXT + "  explain:\n    cmd: x\n    outs:\n    - path: data/explained\n      md5: '3'\n"
+    found = lock.parse(text, "dvc.lock")
+    assert lock.outputs(found)["data/explained"] == "3"
+    assert lock.ordered(found) == [*lock.STAGES, "explain"]
+
+
+def test_a_stage_that_is_not_there_is_refused_only_where_it_is_wanted() -> None:
+    text = TEXT.partition("  evaluate:")[0]
+    with pytest.raises(InputError, match="^dvc.lock: no entry of evaluate: run dvc repro"):
+        lock.parse(text, "dvc.lock")
+    assert list(lock.parse(text, "dvc.lock", wanted=())) == list(lock.STAGES[:4])
+
+
+def _stage(deps: tuple[str, ...] = (), outs: tuple[str, ...] = ()) -> lock.Stage:
+    return lock.Stage(dict.fromkeys(deps, "1"), {}, dict.fromkeys(outs, "2"))
+
+
+def test_stages_come_after_those_whose_outputs_they_read() -> None:
+    found = {
+        "tokenize": _stage(("data/more",), ("data/tokens",)),
+        "preprocess": _stage(("inputs",), ("data/clean",)),
+        "augment": _stage(("data/clean/train.parquet",), ("data/more",)),
+    }
+    assert lock.ordered(found) == ["preprocess", "augment", "tokenize"]
+
+
+def test_two_locks_of_other_graphs_have_an_order_too() -> None:
+    one = {"a": _stage(("y",), ("x",)), "b": _stage((), ("y",))}
+    assert lock.ordered(one, {"b": _stage(("x",), ("z",))}) == ["a", "b"]
