@@ -92,11 +92,9 @@ def verify(arguments: argparse.Namespace, repository: Path = Path()) -> Core:
     )
     sha256 = next((found.sha256 for found in kept.values() if found.sha256), {})
     out: Path = arguments.out
-    page = certificate_page.document(core)
-    with outputs(out, out.with_suffix(".md"), out.with_suffix(".html")) as (statement, text, shown):
+    with outputs(out) as (statement,):
         write_json(statement, certificate.made(core, circumstances, sha256))
-        text.write_text(document.markdown(page), encoding="utf-8", newline="\n")
-        shown.write_text(document.page(page), encoding="utf-8", newline="\n")
+        document.written(certificate_page.document(core), out)
     shutil.rmtree(state, ignore_errors=True)
     return core
 

@@ -1,27 +1,29 @@
 """The certificate: an in-toto Statement about a commit's outputs, with all that its grades rest on.
 
-The core is digested leaf by leaf, so that a change names its field; who derived it, when and how long it took stand
-outside the core, so that two reproductions of equal outcome have equal cores.
+All is digested leaf by leaf, so that a change names its field; who derived it, when and how long it took stand outside
+the core, so that two reproductions of equal outcome have equal cores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.files import canonical_json, read_json
 from stages.core.params import Section
 from stages.repro.digests import of_value
+from stages.verification import environments
 from stages.verification.grades import Tolerances, at_least, grade, worst
 from stages.verification.records import Evidence, Grade
 
 STATEMENT = "https://in-toto.io/Statement/v1"
-PREDICATE = "urn:reprise:reproduction:v1"
-DEPTH = 3  # of the core's tree, to which every node has a digest of its own
+PREDICATE = "urn:reprise:reproduction:v2"
+DEPTH = 3  # below core, subject and circumstances, to which every node has a digest of its own
 
 
 class Subject(Section):
@@ -43,7 +45,7 @@ class Environment(Section):
 
 
 class Core(Section):
-    """All that two equal reproductions have in common. Digested."""
+    """All that two equal reproductions have in common."""
 
     commit: str = Field(pattern="^[0-9a-f]{40,64}$")
     edits: dict[str, str] = Field(description="files of the working tree laid over the commit: sha256, or 'deleted'")
@@ -64,7 +66,7 @@ class Core(Section):
 
 
 class Circumstances(Section):
-    """What may differ between two equal reproductions. Not digested."""
+    """What may differ between two equal reproductions."""
 
     finished: str = Field(description="UTC")
     host: str
@@ -76,7 +78,9 @@ class Predicate(Section):
     """What is stated."""
 
     core: Core
-    digests: dict[str, str] = Field(description="sha256 of the core's nodes; '' is the core itself")
+    digests: dict[str, str] = Field(
+        description="sha256 of core, subject, circumstances and their nodes, by JSON pointer"
+    )
     circumstances: Circumstances
 
 
@@ -84,7 +88,7 @@ class Certificate(Section):
     """metrics/reproduction.json."""
 
     type_: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
-    predicateType: Literal["urn:reprise:reproduction:v1"]
+    predicateType: Literal["urn:reprise:reproduction:v2"]
     subject: list[Subject]
     predicate: Predicate
 
@@ -102,16 +106,12 @@ def made(core: Core, circumstances: Circumstances, sha256: Mapping[str, str]) ->
     for name, md5 in sorted(_outputs(core).items()):
         digest = {"md5": md5.removesuffix(".dir")}
         subject.append({"name": name, "digest": {**digest, "sha256": sha256[name]} if name in sha256 else digest})
-    plain = core.model_dump(mode="json")
+    plain, around = core.model_dump(mode="json"), circumstances.model_dump(mode="json")
     return {
         "_type": STATEMENT,
         "predicateType": PREDICATE,
         "subject": subject,
-        "predicate": {
-            "core": plain,
-            "digests": digests(plain, subject),
-            "circumstances": circumstances.model_dump(mode="json"),
-        },
+        "predicate": {"core": plain, "digests": digests(plain, subject, around), "circumstances": around},
     }
 
 
@@ -119,19 +119,20 @@ def _outputs(core: Core) -> dict[str, str]:
     return {path: md5 for written in core.outputs.values() for path, md5 in written.items()}
 
 
-def digests(core: Any, subject: Any) -> dict[str, str]:
-    """Return {path: sha256} of the core and of every node in it down to DEPTH, and of the subjects."""
+def digests(core: Any, subject: Any, circumstances: Any) -> dict[str, str]:
+    """Return {path: sha256} of the parts of a certificate, and of every node in them down to DEPTH."""
     found: dict[str, str] = {}
 
     def walk(node: Any, path: tuple[str, ...]) -> None:
         found["/".join(path)] = of_value(node)
         if isinstance(node, dict) and len(path) < DEPTH + 1:
             for key, value in node.items():
-                walk(value, (*path, key.replace("/", "|")))
+                walk(value, (*path, key.replace("~", "~0").replace("/", "~1")))
 
     walk(core, ("core",))
-    for entry in subject:
-        found[f"subject/{entry['name'].replace('/', '|')}"] = of_value(entry)
+    walk(circumstances, ("circumstances",))
+    walk({entry["name"]: entry["digest"] for entry in subject}, ("subject",))
+    found["subject"] = of_value(subject)  # their order and number too
     return found
 
 
@@ -153,36 +154,80 @@ def load(path: Path) -> Certificate:
 def flaws(path: Path) -> list[str]:
     """Return what does not hold in the certificate at `path`, each flaw naming its field; see `load` for errors."""
     certificate, raw = load(path), read_json(path)
-    stated = certificate.predicate.digests
-    found = digests(raw["predicate"]["core"], raw["subject"])
-    wrong = [p for p in sorted(found.keys() | stated.keys()) if found.get(p) != stated.get(p)]
-    deepest = [p for p in wrong if not any(other.startswith(p + "/") for other in wrong)]
-    said = [f"{_shown(p)}: not as its digest says" for p in deepest]
-    core = certificate.predicate.core
-    for name, environment in core.environments.items():
-        earned, reason = grade(environment.evidence, core.tolerances)
-        if (earned, reason) != (environment.grade, environment.reason):
-            said.append(
-                f"core.environments.{name}.grade: {environment.grade}, but the evidence earns {earned} ({reason})"
-            )
-    for field, own, earned_all in zip(
-        ("grade", "elsewhere"), (core.grade, core.elsewhere), overall(core.environments), strict=True
-    ):
-        if own != earned_all:
-            said.append(f"core.{field}: {own}, but the environments earn {earned_all}")
-    outputs = {s.name: s.digest.get("md5") for s in certificate.subject}
-    said += [
-        f"subject.{name}: not the MD5 of core.outputs"
-        for name, md5 in _outputs(core).items()
-        if outputs.get(name) != md5.removesuffix(".dir")
-    ]
-    if core.tolerances != Tolerances():
+    said = []
+    if _canonical(path, raw) != path.read_text(encoding="utf-8"):
+        said.append(f"{path}: not in canonical form: a key may stand twice, and show another value than is checked")
+    said += [*_digests(raw, certificate.predicate.digests), *_environments(certificate.predicate)]
+    said += _subject(certificate)
+    if certificate.predicate.core.tolerances != Tolerances():
         said.append("core.tolerances: not those of this version of Reprise")
     return said
 
 
-def _shown(path: str) -> str:
-    return ".".join(part.replace("|", "/") for part in path.split("/"))
+def _canonical(path: Path, raw: Any) -> str:
+    try:
+        return canonical_json(raw)
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON: {error}") from None
+
+
+def _digests(raw: Any, stated: Mapping[str, str]) -> Iterator[str]:
+    found = digests(raw["predicate"]["core"], raw["subject"], raw["predicate"]["circumstances"])
+    wrong = [p for p in sorted(found.keys() | stated.keys()) if found.get(p) != stated.get(p)]
+    deepest = [p for p in wrong if not any(other.startswith(p + "/") for other in wrong)]
+    for name in deepest:
+        yield f"{name.replace('/', '.').replace('~1', '/').replace('~0', '~')}: not as its digest says"
+
+
+def _environments(predicate: Predicate) -> Iterator[str]:
+    core = predicate.core
+    for name, environment in core.environments.items():
+        for field, said in _environment(name, environment, core, len(predicate.circumstances.kills.get(name, []))):
+            yield f"core.environments.{name}.{field}: {said}"
+    for field, own, earned_all in zip(
+        ("grade", "elsewhere"), (core.grade, core.elsewhere), overall(core.environments), strict=True
+    ):
+        if own != earned_all:
+            yield f"core.{field}: {own}, but the environments earn {earned_all}"
+    told = [f"{name}: {what}" for name, e in core.environments.items() for what in e.evidence.not_compared]
+    for line in told:
+        if line not in core.not_compared:
+            yield f"core.not_compared: without {line!r}, which the evidence says"
+
+
+def _environment(name: str, environment: Environment, core: Core, kills: int) -> Iterator[tuple[str, str]]:
+    """Yield field and flaw of one environment, by itself and as far as its name and the outputs determine it."""
+    earned, reason = grade(environment.evidence, core.tolerances)
+    if (earned, reason) != (environment.grade, environment.reason):
+        yield "grade", f"{environment.grade}, but the evidence earns {earned} ({reason})"
+    all_of_them = {stage: len(written) for stage, written in core.outputs.items()}
+    if environment.evidence.compared not in (all_of_them, *([{}] if environment.evidence.failed_stage else [])):
+        yield "evidence.compared", "not all of core.outputs"
+    try:
+        chosen = environments.of(name)
+    except InputError as error:
+        yield "harmless", f"not known: {str(error).removeprefix('--environments: ')}"
+        return
+    if environment.harmless != chosen.harmless:
+        yield "harmless", f"{str(environment.harmless).lower()}, but {name} is not so"
+    wanted = chosen.setting().kills
+    if kills != wanted and environment.grade == "BITWISE":
+        yield "grade", f"BITWISE, but circumstances.kills tells of {kills} kills, wanted {wanted}"
+
+
+def _subject(certificate: Certificate) -> Iterator[str]:
+    wanted = _outputs(certificate.predicate.core)
+    for name, times in Counter(subject.name for subject in certificate.subject).items():
+        if name not in wanted:
+            yield f"subject.{name}: no output of core.outputs"
+        elif times > 1:
+            yield f"subject.{name}: stands {times} times"
+    found = {subject.name: subject.digest for subject in certificate.subject}
+    for name, md5 in wanted.items():
+        if found.get(name, {}).get("md5") != md5.removesuffix(".dir"):
+            yield f"subject.{name}: not the MD5 of core.outputs"
+        elif not found[name].keys() <= {"md5", "sha256"}:
+            yield f"subject.{name}: found {', '.join(sorted(found[name]))}, wanted md5 and sha256 alone"
 
 
 def passes(core: Core, wanted: Grade) -> bool:

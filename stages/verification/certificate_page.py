@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.verification.certificate import Core
+from stages.verification import environments
+from stages.verification.certificate import Core, Environment
 from stages.verification.document import Document, Table
+from stages.verification.lock import rank
 
 MEANING = {
     "BITWISE": "every output has the same digest",
@@ -23,21 +25,30 @@ COLOURS = {
 def tables(core: Core) -> dict[str, Table]:
     """Return the page's tables by their headings: head and rows, plain text."""
     rows: list[tuple[str, ...]] = []
-    for name, environment in core.environments.items():
-        asked = ", ".join(f"{key}={value}" for key, value in environment.asked.items()) or "nothing"
+    for name, environment in _environments(core):
+        asked = ", ".join(f"{key}={value}" for key, value in sorted(environment.asked.items())) or "nothing"
         rows.append((name, asked, environment.grade, environment.reason))
     found: dict[str, Table] = {"Environments": (("environment", "changed", "grade", "because"), rows)}
     differ: list[tuple[str, ...]] = [
-        (name, what, said) for name, e in core.environments.items() for what, said in findings(e.evidence)
+        (name, what, said) for name, e in _environments(core) for what, said in findings(e.evidence)
     ]
     if differ:
         found["What differs"] = (("environment", "what", "found"), differ)
     written: list[tuple[str, ...]] = [
-        (stage, str(len(paths)), ", ".join(paths)) for stage, paths in core.outputs.items()
+        (stage, str(len(core.outputs[stage])), ", ".join(sorted(core.outputs[stage])))
+        for stage in sorted(core.outputs, key=rank)
     ]
     found["What was compared"] = (("stage", "outputs", "paths"), written)
     found["What was not compared"] = (("what",), [(item,) for item in core.not_compared])
     return found
+
+
+def _environments(core: Core) -> list[tuple[str, Environment]]:
+    """Return the environments in the order of ENVIRONMENTS, for the file does not keep theirs."""
+    known = [*environments.ENVIRONMENTS]
+    kinds = {name: name.partition("=")[0] for name in core.environments}
+    names = sorted(kinds, key=lambda name: (known.index(kinds[name]) if kinds[name] in known else len(known), name))
+    return [(name, core.environments[name]) for name in names]
 
 
 def findings(evidence: Any) -> list[tuple[str, str]]:
@@ -62,7 +73,8 @@ def findings(evidence: Any) -> list[tuple[str, str]]:
         )
     if (p := evidence.predictions) is not None:
         found.append(("predictions", f"{p.agreeing} of {p.rows} the same; a probability at most {p.largest:.3g} off"))
-    apart = [f"{n} {s.derived} not {s.reference}" for n, s in evidence.scores.items() if s.derived != s.reference]
+    scores = sorted(evidence.scores.items())
+    apart = [f"{name} {s.derived} not {s.reference}" for name, s in scores if s.derived != s.reference]
     if apart:
         found.append(("scores", ", ".join(apart)))
     return found
@@ -83,6 +95,9 @@ def summary(core: Core) -> list[str]:
 
 
 def document(core: Core) -> Document:
-    """Return the page: the grade, what stands behind it, and what was left out."""
+    """Return the page: the grade, what stands behind it, and what was left out.
+
+    The same for a core that was written and read again: `check` makes it anew.
+    """
     lead = (f"Reproduction: {MEANING[core.grade]}.", " ".join(summary(core)))
     return Document(core.grade, lead, tables(core), grade=COLOURS[core.grade])

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
-from collections.abc import Mapping
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from stages.core.errors import InputError
 from stages.repro.digests import of_bytes
-from stages.verification import certificate, environments, git, lock
+from stages.verification import certificate, certificate_page, document, environments, git, lock, plan
 from stages.verification.certificate import Core, Environment, overall
 from stages.verification.grades import grade
-from stages.verification.reference import LOCK, Reference
+from stages.verification.ledger.triple import within
+from stages.verification.lock import Lock
+from stages.verification.reference import ENVIRONMENT, LOCK, Reference
 from stages.verification.session import Kept, Session
 
 INNER = ("seconds", "peak_memory_mb")  # of the record of an environment: not the same twice
@@ -24,13 +31,11 @@ def core(session: Session, expected: Reference, kept: Mapping[str, Kept], edits:
     tried = {name.partition("=")[0] for name in found}
     missing = [f"environment {name}: not tried" for name in environments.ENVIRONMENTS if name not in tried]
     missing += [f"{name}: {what}" for name, one in kept.items() for what in one.evidence.not_compared]
-    deps = {path: md5 for stage in expected.lock.values() for path, md5 in stage.deps.items()}
     return Core(
         commit=session.commit.sha, edits=edits, recipe=session.commit.recipe, reference=expected.origin,
-        reference_environment={k: v for k, v in expected.environment.items() if k not in INNER},
+        reference_environment=_inner(expected.environment),
         lock=of_bytes(expected.text.encode()), params=lock.params(expected.lock),
-        code={path: md5 for path, md5 in sorted(deps.items()) if path.startswith("stages/") or path.endswith(".lock")},
-        outputs={stage: entry.outs for stage, entry in expected.lock.items()},
+        code=_code(expected.lock), outputs=_outputs(expected.lock),
         tolerances=session.tolerances, environments=found, grade=total, elsewhere=elsewhere,
         not_compared=["durations, memory and host (metrics/environment.json): they may differ", *missing],
     )  # fmt: skip
@@ -45,25 +50,72 @@ def _environment(session: Session, name: str, kept: Kept) -> Environment:
     )  # fmt: skip
 
 
+def _inner(environment: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in environment.items() if key not in INNER}
+
+
+def _code(found: Lock) -> dict[str, str]:
+    deps = {path: md5 for stage in found.values() for path, md5 in stage.deps.items()}
+    return {path: md5 for path, md5 in sorted(deps.items()) if path.startswith("stages/") or path.endswith(".lock")}
+
+
+def _outputs(found: Lock) -> dict[str, dict[str, str]]:
+    return {stage: entry.outs for stage, entry in found.items()}
+
+
 def check(path: Path, repository: Path = Path()) -> list[str]:
     """Return what does not hold in the certificate at `path`: by itself, and by the repository if it has the commit.
 
-    Raises InputError when the file is no certificate of this version.
+    Its pages are held against it where they lie beside it. A note is printed of all that is not held against the
+    commit. Raises InputError when the file is no certificate of this version.
     """
-    found = certificate.flaws(path)
+    found = [*certificate.flaws(path)]
     stated = certificate.load(path).predicate.core
+    for beside, content in document.files(certificate_page.document(stated), path).items():
+        if beside.is_file() and beside.read_text(encoding="utf-8", errors="replace") != content:
+            found.append(f"{beside}: not the page of {path.name}")
     try:
         sha = git.commit(repository, stated.commit)
     except InputError:
-        print(f"note: no commit {stated.commit[:12]} in this repository: its dvc.lock is not compared", file=sys.stderr)
+        _note(f"no commit {stated.commit[:12]} in this repository: nothing of it is compared")
         return found
-    if stated.reference == "committed" and LOCK not in stated.edits:
-        held = git.file(repository, sha, LOCK)
-        if held is None or of_bytes(held) != stated.lock:
-            return [*found, f"core.lock: not the SHA-256 of the dvc.lock of commit {sha[:12]}"]
-        stages = lock.parse(held.decode(), LOCK)
-        if {stage: entry.outs for stage, entry in stages.items()} != stated.outputs:
-            found.append(f"core.outputs: not those of the dvc.lock of commit {sha[:12]}")
-        if lock.params(stages) != stated.params:
-            found.append(f"core.params: not those of the dvc.lock of commit {sha[:12]}")
-    return found
+    return [*found, *(_committed if stated.reference == "committed" else _derived)(stated, repository, sha)]
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
+
+
+def _committed(stated: Core, repository: Path, sha: str) -> Iterator[str]:
+    """Yield what is not as the commit's dvc.lock and metrics say."""
+    where = f"of commit {sha[:12]}"
+    held = {name: git.file(repository, sha, name) for name in (LOCK, ENVIRONMENT)}
+    if ENVIRONMENT in stated.edits:
+        _note(f"{ENVIRONMENT} is one of the edited files: core.reference_environment is not compared with the commit")
+    elif stated.reference_environment != _inner(json.loads(held[ENVIRONMENT] or "{}").get("finetune", {})):
+        yield f"core.reference_environment: not that of {ENVIRONMENT} {where}"
+    if LOCK in stated.edits:
+        _note(f"{LOCK} is one of the edited files: lock, outputs, params and code are not compared with the commit")
+    elif of_bytes(held[LOCK] or b"") != stated.lock:
+        yield f"core.lock: not the SHA-256 of the {LOCK} {where}"
+    else:
+        stages = lock.parse((held[LOCK] or b"").decode(), LOCK)
+        for field, value in (("outputs", _outputs(stages)), ("params", lock.params(stages)), ("code", _code(stages))):
+            if getattr(stated, field) != value:
+                yield f"core.{field}: not those of the {LOCK} {where}"
+
+
+def _derived(stated: Core, repository: Path, sha: str) -> Iterator[str]:
+    """Yield what is not the code of the commit: a plain run of that is the reference, and its dvc.lock is not kept."""
+    _note("the reference is a run that is not committed: its lock, outputs, params and environment are not compared")
+    edited = [path for path in stated.code if any(within(name, path) for name in stated.edits)]
+    if edited:
+        _note(f"{', '.join(edited)}: edited, so not compared with the commit")
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(git.ask(repository, "archive", "--format=tar", sha))) as archive:
+            code = [one for one in archive.getmembers() if any(within(one.name, path) for path in stated.code)]
+            archive.extractall(folder, code, filter="data")
+            there = {one.name for one in code}
+        for path, md5 in stated.code.items():
+            if path not in edited and (path not in there or plan.md5(Path(folder, path)) != md5):
+                yield f"core.code.{path}: not that of commit {sha[:12]}"

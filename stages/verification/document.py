@@ -30,13 +30,21 @@ class Document:
 
 
 def written(found: Document, beside: Path) -> str:
-    """Write the page and its picture with the suffixes .md, .html and .svg of `beside`; return their names."""
-    paths = [beside.with_suffix(suffix) for suffix in (".md", ".html", ".svg")]
-    contents = (markdown(found, paths[2].name), page(found), found.picture)
-    with outputs(*paths) as staged:
-        for path, content in zip(staged, contents, strict=True):
+    """Write the page and its picture, if it has one, where `files` says; return their names."""
+    contents = files(found, beside)
+    with outputs(*contents) as staged:
+        for path, content in zip(staged, contents.values(), strict=True):
             path.write_text(content, encoding="utf-8", newline="\n")
-    return f"{paths[0]}, .html and .svg"
+    first, *others = contents
+    *middle, last = (path.suffix for path in others)
+    return f"{', '.join([str(first), *middle])} and {last}"
+
+
+def files(found: Document, beside: Path) -> dict[Path, str]:
+    """Return the content of the files that hold the page: those with the suffixes .md, .html and .svg of `beside`."""
+    text, shown, picture = (beside.with_suffix(suffix) for suffix in (".md", ".html", ".svg"))
+    pages = {text: markdown(found, picture.name if found.picture else ""), shown: page(found)}
+    return {**pages, picture: found.picture} if found.picture else pages
 
 
 def markdown(found: Document, picture: str = "") -> str:

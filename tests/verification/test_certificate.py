@@ -75,6 +75,25 @@ def _set(*path: Any, value: Any) -> Callable[[Any], None]:
 INNER = ("predicate", "core")
 
 
+def _forged_before_the_true_one(found: Any) -> None:
+    forged = {"md5": "1" * 32, "sha256": "1" * 64}
+    found["subject"].insert(1, {"name": "models/finetuned", "digest": forged})
+
+
+def _compared_nothing(found: Any) -> None:
+    environment = found["predicate"]["core"]["environments"]["same"]
+    environment["evidence"]["compared"] = {}
+    environment["reason"] = "all 0 outputs have the same digest"
+
+
+def _renamed(name: str) -> Callable[[Any], None]:
+    def change(found: Any) -> None:
+        environments = found["predicate"]["core"]["environments"]
+        environments[name] = environments.pop("same")
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -84,8 +103,12 @@ INNER = ("predicate", "core")
         (_set(*INNER, "code", "stages/core", value=MD5 + "9"), "core.code.stages/core: not as its digest says"),
         (_set(*INNER, "tolerances", "weight", value=9.0), "core.tolerances.weight: not as its digest says"),
         (_set(*INNER, "environments", "same", "had", value={"torch": 1}), "core.environments.same.had: not as"),
-        (_set("subject", 0, "digest", "sha256", value="1" * 64), "subject.data/raw: not as its digest says"),
+        (_set("subject", 0, "digest", "sha256", value="1" * 64), "subject.data/raw.sha256: not as its digest says"),
         (_set("predicate", "digests", "core/lock", value="1" * 64), "core.lock: not as its digest says"),
+        (_set("predicate", "circumstances", "kills", value={"same": [3]}), "circumstances.kills.same: not as"),
+        (_set("predicate", "circumstances", "host", value="there"), "circumstances.host: not as its digest says"),
+        (lambda found: found["subject"].reverse(), "subject: not as its digest says"),
+        (lambda found: found["subject"].append({**found["subject"][1], "name": "models|finetuned"}), "subject.models|"),
     ],
 )
 def test_a_tampered_field_is_named(file: Path, change: Callable[[Any], None], field: str) -> None:
@@ -105,6 +128,26 @@ def test_a_tampered_field_is_named(file: Path, change: Callable[[Any], None], fi
         (_set(*INNER, "grade", value="NUMERIC"), "core.grade: NUMERIC, but the environments earn BITWISE"),
         (_set(*INNER, "tolerances", "score", value=1.0), "core.tolerances: not those of this version of Reprise"),
         (_set("subject", 1, "digest", "md5", value="1" * 32), "subject.models/finetuned: not the MD5 of core.outputs"),
+        (
+            _set("subject", 1, "digest", "sha512", value="1"),
+            "subject.models/finetuned: found md5, sha512, wanted md5 and",
+        ),
+        (_forged_before_the_true_one, "subject.models/finetuned: stands 2 times"),
+        (
+            lambda found: found["subject"].append({**found["subject"][1], "name": "models|finetuned"}),
+            "subject.models|finetuned: no output of core.outputs",
+        ),
+        (_compared_nothing, "core.environments.same.evidence.compared: not all of core.outputs"),
+        (_set(*INNER, "environments", "same", "harmless", value=False), "core.environments.same.harmless: false, but"),
+        (
+            _renamed("interrupted"),
+            "core.environments.interrupted.grade: BITWISE, but circumstances.kills tells of 0 kills",
+        ),
+        (_renamed("sane"), "core.environments.sane.harmless: not known: unknown environment 'sane'"),
+        (
+            _set(*INNER, "environments", "same", "evidence", "not_compared", value=["weights: lost"]),
+            "core.not_compared: without 'same: weights: lost', which the evidence says",
+        ),
     ],
 )
 def test_a_forger_who_fits_the_digests_is_still_contradicted(
@@ -112,7 +155,8 @@ def test_a_forger_who_fits_the_digests_is_still_contradicted(
 ) -> None:
     found = json.loads(file.read_text(encoding="utf-8"))
     change(found)
-    found["predicate"]["digests"] = certificate.digests(found["predicate"]["core"], found["subject"])
+    parts = found["predicate"]["core"], found["subject"], found["predicate"]["circumstances"]
+    found["predicate"]["digests"] = certificate.digests(*parts)
     write_json(file, found)
     assert certificate.flaws(file)[0].startswith(flaw)
 
@@ -121,8 +165,8 @@ def test_a_forger_who_fits_the_digests_is_still_contradicted(
     ("change", "message"),
     [
         (
-            _set("predicateType", value="urn:reprise:reproduction:v2"),
-            "predicateType: found 'urn:reprise:reproduction:v2'",
+            _set("predicateType", value="urn:reprise:reproduction:v1"),
+            "predicateType: found 'urn:reprise:reproduction:v1', wanted 'urn:reprise:reproduction:v2': another version",
         ),
         (_set(*INNER, "grade", value="PERFECT"), "predicate.core.grade: Input should be 'BITWISE'"),
         (_set(*INNER, "mood", value="good"), "predicate.core.mood: Extra inputs are not permitted"),
@@ -137,6 +181,21 @@ def test_what_is_no_certificate_of_this_version_is_refused(
     with pytest.raises(InputError) as refused:
         certificate.flaws(file)
     assert message in str(refused.value)
+
+
+def test_a_key_that_stands_twice_is_told(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"commit": "a', f'"commit": "{"f" * 40}",\n      "commit": "a'), encoding="utf-8")
+    assert certificate.flaws(file) == [
+        f"{file}: not in canonical form: a key may stand twice, and show another value than is checked"
+    ]
+
+
+def test_what_is_no_number_is_no_json(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('"had": {}', '"had": {"x": NaN}'), encoding="utf-8")
+    with pytest.raises(InputError, match="reproduction.json: "):
+        certificate.flaws(file)
 
 
 @pytest.mark.parametrize(
@@ -179,3 +238,25 @@ def test_the_pages_say_what_differs_and_escape_it() -> None:
     assert "&lt;script&gt;" in shown
     assert "<script" not in shown
     assert '<h1 class="grade" style="color:#a4262c">DIFFERENT</h1>' in shown
+
+
+def test_a_core_that_was_read_again_has_the_same_pages() -> None:
+    """JSON keeps no order of keys, so the pages may not show one."""
+    held = core(same=environment(), hostile=environment(), interrupted=environment())
+    first, second = held.environments["same"], held.environments["hostile"]
+    held = held.model_copy(
+        update={
+            "outputs": {**held.outputs, "explain": {"b": MD5, "a": MD5}, "evaluate": {"data/predictions": MD5}},
+            "environments": {
+                "same": first.model_copy(update={"asked": {"b": "1", "a": "2"}}), "isa=default": second, "isa": second
+            },
+        }
+    )  # fmt: skip
+    again = Core.model_validate_json(canonical_json(held.model_dump(mode="json")))
+    assert document.files(certificate_page.document(again), Path("x.json")) == document.files(
+        certificate_page.document(held), Path("x.json")
+    )
+    text = document.markdown(certificate_page.document(again))
+    assert [text.index(f"| {name} |") for name in ("download", "finetune", "evaluate", "explain")] == sorted(
+        text.index(f"| {name} |") for name in ("download", "finetune", "evaluate", "explain")
+    )

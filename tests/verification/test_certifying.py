@@ -1,0 +1,153 @@
+"""A certificate held against the repository and against the pages beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.core.files import write_json
+from stages.repro.digests import of_bytes
+from stages.verification import certificate, certificate_page, certifying, document, lock, plan
+from stages.verification.certificate import Circumstances, Core, Environment, overall
+from stages.verification.grades import Tolerances, grade
+from stages.verification.records import Evidence
+from tests.verification.repository import Repository
+
+CODE = ("stages/core", "stages/finetune.py", "requirements.lock")
+Change = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """Return a repository with code, dvc.lock and the record of an environment."""
+    made = Repository(tmp_path / "project")
+    for name in ("stages/core/a.py", "stages/core/b/c.py", "stages/finetune.py", "requirements.lock"):
+        made.put(name, f"# {name}\n")
+    deps = [{"path": path, "md5": plan.md5(made.root / path)} for path in CODE]
+    stages = {
+        stage: {"deps": deps, "params": {"params.yaml": {"seed": 1}}, "outs": [{"path": f"data/{stage}", "md5": "1"}]}
+        for stage in lock.STAGES
+    }
+    made.put("dvc.lock", json.dumps({"stages": stages}))
+    made.put("metrics/environment.json", json.dumps({"finetune": {"processor": "toy", "seconds": 3}}))
+    made.git("init", "-q", "-b", "main")
+    made.commit()
+    return made
+
+
+def held(repository: Repository, change: Change = lambda fields: None) -> Path:
+    """Write an honest certificate of the commit, but for what `change` does before anything is digested."""
+    text = (repository.root / "dvc.lock").read_bytes()
+    found = lock.parse(text.decode(), "dvc.lock")
+    evidence = Evidence(compared=dict.fromkeys(lock.STAGES, 1))
+    given, reason = grade(evidence, Tolerances())
+    same = Environment(harmless=True, asked={}, had={}, grade=given, reason=reason, evidence=evidence)
+    total, elsewhere = overall({"same": same})
+    fields: dict[str, Any] = {
+        "commit": repository.git("rev-parse", "HEAD").strip(), "edits": {}, "recipe": None, "reference": "committed",
+        "reference_environment": {"processor": "toy"}, "lock": of_bytes(text), "params": lock.params(found),
+        "code": {path: plan.md5(repository.root / path) for path in CODE},
+        "outputs": {stage: dict(entry.outs) for stage, entry in found.items()}, "tolerances": Tolerances(),
+        "environments": {"same": same}, "grade": total, "elsewhere": elsewhere, "not_compared": [],
+    }  # fmt: skip
+    change(fields)
+    core = Core(**fields)
+    path = repository.root.parent / "reproduction.json"
+    around = Circumstances(finished="2026-01-01T00:00:00+00:00", host="here", seconds={}, kills={})
+    write_json(path, certificate.made(core, around, {}))
+    document.written(certificate_page.document(core), path)
+    return path
+
+
+def test_an_honest_one_holds(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    assert certifying.check(held(repository), repository.root) == []
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "flaw"),
+    [
+        (lambda f: f.update(lock="0" * 64), "core.lock: not the SHA-256 of the dvc.lock of commit "),
+        (lambda f: f["outputs"]["evaluate"].update({"data/evaluate": "2"}), "core.outputs: not those of the dvc.lock"),
+        (lambda f: f.update(params={"seed": "2"}), "core.params: not those of the dvc.lock of commit "),
+        (lambda f: f["code"].update({"stages/finetune.py": "2"}), "core.code: not those of the dvc.lock of commit "),
+        (
+            lambda f: f.update(reference_environment={"processor": "another"}),
+            "core.reference_environment: not that of metrics/environment.json of commit ",
+        ),
+    ],
+)
+def test_what_the_commit_does_not_say_is_named(repository: Repository, change: Change, flaw: str) -> None:
+    (said,) = certifying.check(held(repository, change), repository.root)
+    assert said.startswith(flaw)
+
+
+@pytest.mark.parametrize(
+    ("change", "notes"),
+    [
+        (lambda f: f.update(commit="0" * 40), ["no commit 000000000000 in this repository: nothing of it is compared"]),
+        (
+            lambda f: f.update(edits={"dvc.lock": "0" * 64}, lock="0" * 64),
+            ["dvc.lock is one of the edited files: lock, outputs, params and code are not compared with the commit"],
+        ),
+        (
+            lambda f: f.update(edits={"metrics/environment.json": "deleted"}, reference_environment={}),
+            [
+                "metrics/environment.json is one of the edited files: core.reference_environment is not compared with "
+                "the commit"
+            ],
+        ),
+        (
+            lambda f: f.update(reference="derived", recipe="smoke", lock="0" * 64, params={}),
+            [
+                "the reference is a run that is not committed: its lock, outputs, params and environment are not "
+                "compared"
+            ],
+        ),
+    ],
+)
+def test_what_is_not_held_against_the_commit_is_noted(
+    repository: Repository, capsys: pytest.CaptureFixture[str], change: Change, notes: list[str]
+) -> None:
+    assert certifying.check(held(repository, change), repository.root) == []
+    assert capsys.readouterr().err.splitlines() == [f"note: {note}" for note in notes]
+
+
+@pytest.mark.parametrize("path", ["stages/core", "stages/finetune.py", "stages/nowhere", "../project/stages/core"])
+def test_a_derived_reference_is_of_the_code_of_the_commit(repository: Repository, path: str) -> None:
+    def change(fields: dict[str, Any]) -> None:
+        fields.update(reference="derived", recipe="smoke")
+        fields["code"][path] = "0" * 32
+
+    (said,) = certifying.check(held(repository, change), repository.root)
+    assert said.startswith(f"core.code.{path}: not that of commit ")
+
+
+def test_edited_code_of_a_derived_reference_is_noted(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(fields: dict[str, Any]) -> None:
+        fields.update(reference="derived", recipe="smoke", edits={"stages/core/a.py": "0" * 64})
+        fields["code"]["stages/core"] = "0" * 32
+
+    assert certifying.check(held(repository, change), repository.root) == []
+    assert "note: stages/core: edited, so not compared with the commit\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".md", ".html"])
+def test_a_page_that_says_something_else_is_named(repository: Repository, suffix: str) -> None:
+    path = held(repository)
+    page = path.with_suffix(suffix)
+    page.write_text(page.read_text(encoding="utf-8").replace("BITWISE", "DIFFERENT"), encoding="utf-8")
+    assert certifying.check(path, repository.root) == [f"{page}: not the page of reproduction.json"]
+
+
+def test_pages_that_are_elsewhere_are_not_missed(repository: Repository) -> None:
+    path = held(repository)
+    path.with_suffix(".md").unlink()
+    path.with_suffix(".html").unlink()
+    assert certifying.check(path, repository.root) == []
