@@ -21,6 +21,7 @@ from stages.verification.board import Board
 from stages.verification.derivation import Commit, Runner
 from stages.verification.environments import Environment, Setting
 from stages.verification.grades import Tolerances, grade
+from stages.verification.ledger.runs import COST
 from stages.verification.ledger.triple import STREAMS
 from stages.verification.records import Evidence, Pair
 from stages.verification.reference import Reference
@@ -136,7 +137,7 @@ class Session:
                 sha256 = {path: _sha256(clone / path) for path in lock.outputs(found)}
                 reference.keep(clone, found, expected.folder)
         shutil.rmtree(place, ignore_errors=True)
-        had = {k: v for k, v in ended.had.items() if k not in ("seconds", "peak_memory_mb")}
+        had = {k: v for k, v in ended.had.items() if k not in COST}
         return Kept(evidence=evidence, had=had, seconds=ended.seconds, kills=ended.kills, sha256=sha256)
 
     def _over_seeds(self, name: str, setting: Setting, expected: Reference, evidence: Evidence) -> Evidence:
