@@ -151,3 +151,11 @@ def test_pages_that_are_elsewhere_are_not_missed(repository: Repository) -> None
     path.with_suffix(".md").unlink()
     path.with_suffix(".html").unlink()
     assert certifying.check(path, repository.root) == []
+
+
+@pytest.mark.parametrize(("picture", "said"), [("", ".md and .html"), ("<svg/>", ".md, .html and .svg")])
+def test_a_page_without_a_picture_has_no_file_of_it(tmp_path: Path, picture: str, said: str) -> None:
+    page = document.Document("Title", (), {"Table": (("head",), [])}, picture=picture, said="what it shows")
+    assert document.written(page, tmp_path / "page.json") == f"{tmp_path / 'page'}{said}"
+    assert (tmp_path / "page.svg").is_file() == bool(picture)
+    assert ("(page.svg)" in (tmp_path / "page.md").read_text()) == bool(picture)
