@@ -16,12 +16,11 @@ from stages.repro.digests import of_bytes
 from stages.verification import certificate, certificate_page, document, environments, git, lock, plan
 from stages.verification.certificate import Core, Environment, overall
 from stages.verification.grades import grade
+from stages.verification.ledger.runs import COST
 from stages.verification.ledger.triple import within
 from stages.verification.lock import Lock
 from stages.verification.reference import ENVIRONMENT, LOCK, Reference
 from stages.verification.session import Kept, Session
-
-INNER = ("seconds", "peak_memory_mb")  # of the record of an environment: not the same twice
 
 
 def core(session: Session, expected: Reference, kept: Mapping[str, Kept], edits: dict[str, str]) -> Core:
@@ -51,7 +50,7 @@ def _environment(session: Session, name: str, kept: Kept) -> Environment:
 
 
 def _inner(environment: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in environment.items() if key not in INNER}
+    return {key: value for key, value in environment.items() if key not in COST}
 
 
 def _code(found: Lock) -> dict[str, str]:
