@@ -20,6 +20,7 @@ COLOURS = {
     "BITWISE": "#0b6e4f", "NUMERIC": "#27679b", "STATISTICAL": "#5b5ea6", "INCONCLUSIVE": "#8a6d1c",
     "DIFFERENT": "#a4262c",
 }  # fmt: skip
+ACROSS = 1 << 30  # so many float32 lie between two weights of common size only when they differ in sign, or one is 0
 
 
 def tables(core: Core) -> dict[str, Table]:
@@ -65,12 +66,9 @@ def findings(evidence: Any) -> list[tuple[str, str]]:
     if (step := evidence.step) is not None:
         found.append((f"trace, first at step {step.step}", f"{step.column} {step.derived}, not {step.reference}"))
     if (w := evidence.weights) is not None and w.tensor is not None:
-        found.append(
-            (
-                "weights",
-                f"{w.tensors - w.equal} of {w.tensors} tensors; largest {w.largest:.3g} in {w.tensor}, {w.ulp} ULP",
-            )
-        )
+        far = "across zero" if w.ulp >= ACROSS else f"{w.ulp} ULP"
+        said = f"{w.tensors - w.equal} of {w.tensors} tensors; largest {w.largest:.3g} in {w.tensor}, {far}"
+        found.append(("weights", said))
     if (p := evidence.predictions) is not None:
         found.append(("predictions", f"{p.agreeing} of {p.rows} the same; a probability at most {p.largest:.3g} off"))
     scores = sorted(evidence.scores.items())

@@ -15,7 +15,7 @@ from stages.repro.digests import of_value
 from stages.verification import certificate, certificate_page, document
 from stages.verification.certificate import Certificate, Circumstances, Core, Environment, overall
 from stages.verification.grades import Tolerances, grade
-from stages.verification.records import Evidence, Grade
+from stages.verification.records import Evidence, Grade, Weights
 
 ROOT = Path(__file__).parents[2]
 MD5 = "0" * 31
@@ -227,6 +227,13 @@ def test_overall(harmless: list[Grade], others: list[Grade], expected: tuple[Gra
 def test_passes(grade_: Grade, elsewhere: Grade | None, wanted: Grade, passes: bool) -> None:
     held = core(same=environment()).model_copy(update={"grade": grade_, "elsewhere": elsewhere})
     assert certificate.passes(held, wanted) is passes
+
+
+@pytest.mark.parametrize(("ulp", "said"), [(7, "0.25 in a, 7 ULP"), (2047161938, "0.25 in a, across zero")])
+def test_units_in_the_last_place_are_told_where_they_mean_something(ulp: int, said: str) -> None:
+    weights = Weights(tensors=2, equal=1, largest=0.25, tensor="a", first_tensor="a", ulp=ulp)
+    (found,) = certificate_page.findings(Evidence(weights=weights))
+    assert found == ("weights", f"1 of 2 tensors; largest {said}")
 
 
 def test_the_pages_say_what_differs_and_escape_it() -> None:
