@@ -7,8 +7,9 @@ that of a stream elsewhere, so the total is independent of the others.
 
 Intervals are of 95 %, for normal scores: of a standard deviation by the chi-square distribution of (n - 1) s² / σ²
 (Hahn and Meeker 1991, Statistical Intervals, section 4.3), of a share by the F distribution of the ratio of two
-variances. What is measured is the spread around one choice of the other seeds, so shares need not add up to 1: the rest
-is what sources do together, and chance.
+variances. Whether scores are normal is asked of Shapiro and Wilk's test (1965, Biometrika 52:591). What is measured is
+the spread around one choice of the other seeds, so shares need not add up to 1: the rest is what sources do together,
+and chance.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from stages.verification.series import Draw
 
 LEVEL = 0.95
 TOTAL = "all together"
+ALPHA = 0.05  # of the test of normal scores
 
 
 class Spread(Section):
@@ -36,6 +38,7 @@ class Spread(Section):
     mean: float | None
     sd: float | None = Field(description="null for fewer than two scores")
     interval: list[float] | None = Field(description="95 % interval of sd")
+    normality: float | None = Field(default=None, description="p value of Shapiro and Wilk's test of normal scores")
     share: float | None = Field(default=None, description="of the variance of all together")
     share_interval: list[float] | None = None
 
@@ -89,7 +92,10 @@ def spread(seeds: Sequence[int], values: Sequence[float | None]) -> Spread:
     sd, freedom = statistics.stdev(scores), len(scores) - 1
     tails = stats.chi2.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], freedom)
     interval = [sd * float(freedom / tail) ** 0.5 for tail in tails]
-    return found.model_copy(update={"sd": sd, "interval": interval})
+    normality = None
+    if len(scores) > 2 and sd > 0:
+        normality = float(stats.shapiro([(score - float(found.mean or 0)) / sd for score in scores]).pvalue)
+    return found.model_copy(update={"sd": sd, "interval": interval, "normality": normality})
 
 
 def shared(source: Spread, total: Spread) -> Spread:

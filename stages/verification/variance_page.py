@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from stages.verification.document import Document
 from stages.verification.ledger.rendering import aligned
 from stages.verification.strips import Panel, Strip, svg
-from stages.verification.variance import TOTAL, Spread, Study, spread
+from stages.verification.variance import ALPHA, TOTAL, Spread, Study, spread
 
 HEAD = ("what varies", "runs", "mean", "standard deviation", "95 % interval", "share of variance", "95 % interval")
 NOTES = (
     "One stream's seed varies and the others stay as params.yaml has them; all together vary for the total, as in "
     "Bouthillier et al. 2021 (arXiv:2103.03098). No run and no seed of the total is of another group, so that the two "
     "variances of a share are independent. Intervals hold for normal scores: of a standard deviation by the "
-    "chi-square distribution, of a share by the F distribution. A score of few steps near its ceiling is not normal.",
+    "chi-square distribution, of a share by the F distribution.",
     "Shares need not add up to 100 %: each is measured around one choice of the other seeds, sources work together, "
     "and few runs leave much to chance, as the intervals say.",
 )
@@ -29,6 +29,18 @@ def said(values: Sequence[float | None]) -> str:
 def table(study: Study) -> str:
     """Return the study as aligned columns."""
     return aligned(HEAD, _rows(study))
+
+
+def doubts(study: Study) -> tuple[str, ...]:
+    """Return which intervals do not hold, in a sentence, or nothing."""
+    odd = [(name, one.normality) for name, one in study.groups.items() if one.normality is not None]
+    named = ", ".join(f"{name} (p = {p:.2g})" for name, p in odd if p < ALPHA)
+    if not named:
+        return ()
+    return (
+        f"Not normal, by Shapiro and Wilk's test at 5 %: {named}. A run or two far off make their spread: their "
+        "intervals and shares do not hold.",
+    )
 
 
 def _rows(study: Study) -> list[tuple[str, ...]]:
@@ -68,7 +80,12 @@ def document(study: Study) -> Document:
         "and its 95 % interval.",
     )
     return Document(
-        "Where the spread comes from", lead, {"Sources": (HEAD, _rows(study))}, picture(study), _spoken(study), NOTES
+        "Where the spread comes from",
+        lead,
+        {"Sources": (HEAD, _rows(study))},
+        picture(study),
+        _spoken(study),
+        (*doubts(study), *NOTES),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from stages import variance
 from stages.verification import plan
 from stages.verification.claiming import STUDY
 from stages.verification.variance import TOTAL, draws, shared, spread, study
+from stages.verification.variance_page import doubts
 from tests.verification.series.conftest import Project
 from tests.verification.series.toy import accuracy
 
@@ -28,6 +30,16 @@ def test_standard_deviation_and_its_interval_against_the_tables() -> None:
     found = spread([1, 2, 3, 4, 5], [1.0, 2.0, 3.0, 4.0, 5.0])
     assert (found.mean, found.sd) == (3.0, pytest.approx(2.5**0.5))
     assert found.interval == pytest.approx([(10 / 11.143287) ** 0.5, (10 / 0.484419) ** 0.5], rel=1e-6)
+
+
+def test_scores_that_are_not_normal_are_named() -> None:
+    """Eight runs of which one did not learn; and eight evenly spread, which no test of eight can call odd."""
+    even = dict(enumerate([0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97]))
+    found = study(None, "accuracy", {"init": even, "split": {**even, 0: 0.3}, TOTAL: even})
+    (said,) = doubts(found)
+    assert re.match(r"Not normal, by Shapiro and Wilk's test at 5 %: split \(p = [\d.e-]+\)\. A run or two", said)
+    assert doubts(study(None, "accuracy", {"init": even, TOTAL: even})) == ()
+    assert spread([1, 2, 3], [0.5, 0.5, 0.5]).normality is None
 
 
 def test_a_share_and_its_interval_against_the_tables() -> None:
