@@ -84,7 +84,8 @@ def main() -> None:
         claiming.tell(Path(), asked.rev)
         found, used = made(Path(), git.commit(Path(), asked.rev), asked.recipe, asked.metric, asked.runs)
         page = write(found, used, claiming.STUDY)
-        print(variance_page.table(found), *variance_page.doubts(found), sep="\n")
+        print(variance_page.table(found), end="")
+        print("".join(f"{line}\n" for line in variance_page.doubts(found)), end="")
         print(f"{page} say the rest")
 
 
