@@ -126,9 +126,7 @@ def main() -> None:
     pool = kept()
     if len(pool) > 1:
         lines += ["## Drawn from real runs\n"]
-        lines += [
-            f"Both sides are drawn, with replacement, from {len(pool)} real runs of the recipe `smoke` with other"
-        ]
+        lines += [f"Both sides are drawn, with replacement, from {len(pool)} real runs of the recipe `smoke`, with"]
         lines += ["other seeds each (metrics/variance.json). They are honest: DIFFERENT is an error.\n"]
         lines += ["| seeds | difference 0 |", "|---|---|"]
         lines += [f"| {seeds} | {told(shares(resampled(pool, seeds, draw)))} |" for seeds in SEEDS]
