@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from stages.core.files import tsv_line, write_json
+from stages.core.files import outputs, tsv_line, write_json
 from stages.repro.digests import of_bytes
 
 OUTS = {
@@ -131,7 +131,7 @@ def repro(force: bool) -> None:
     params = yaml.safe_load(Path("params.yaml").read_text())
     known = json.loads(Path("dvc.lock").read_text()) if Path("dvc.lock").is_file() else {"stages": {}}
     for stage, outs in OUTS.items():
-        if not force and all(Path(out).exists() for out in outs):
+        if not force and stage in known["stages"]:
             continue
         print(f"Running stage '{stage}':", flush=True)
         globals()[stage](params)
@@ -141,7 +141,8 @@ def repro(force: bool) -> None:
             "params": {"params.yaml": {key: _value(params, key) for key in PARAMS.get(stage, [])}},
             "outs": [{"path": out, "md5": md5(out)} for out in outs],
         }
-        write_json(Path("dvc.lock"), known)
+        with outputs(Path("dvc.lock")) as (staged,):  # whole or not at all, for kill -9 comes at any moment
+            write_json(staged, known)
 
 
 def _value(params: Any, key: str) -> Any:
