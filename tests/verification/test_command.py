@@ -266,11 +266,11 @@ def test_stopped_it_goes_on_where_it_was(project: Project) -> None:
     """SIGTERM while the second environment runs; the first is kept, and no process is left behind."""
     program = (
         "from pathlib import Path; from stages.verification import derivation, reference\n"
-        f"derivation.interpreter = lambda _: Path({str(project.root.parent)!r}, 'bin/python')\n"
+        f"derivation.POLL, derivation.interpreter = 0.005, lambda _: Path({str(project.root.parent)!r}, 'bin/python')\n"
         "reference._cache = lambda repository: repository / 'no/cache'\n"
         "from stages import verify; verify.main()"
     )
-    command = [sys.executable, "-c", program, "--environments", "same,interrupted=5,workers"]
+    command = [sys.executable, "-c", program, "--environments", "same,interrupted=3,workers"]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("same ")
