@@ -133,8 +133,9 @@ def _judged(claim: Claim, series: Series, asked: Asked, board: Board) -> Judged:
             notes.append(f"seed {seed}: every output as it was ({before.origin})")
     if None in found.values():
         notes += _stale(series, wanted)
-    outcomes = {one.run.triple: one.run.scores.get(claim.metric) for one in found.values() if one}
-    if len(outcomes) < len([one for one in found.values() if one]):
+    known = [one.run for one in found.values() if one]
+    outcomes = {run.triple: run.scores.get(claim.metric) for run in known}
+    if len(outcomes) < len(known):
         notes.append("some of these seeds are one and the same run: seed_streams has a seed for every stream")
     judgement = judge(claim, list(outcomes.values()), len(wanted))
     return Judged(claim, judgement, found, tuple(notes))
