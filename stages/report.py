@@ -25,9 +25,9 @@ from stages.core import yaml12
 from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 from stages.core.files import outputs
+from stages.project import git, lock
 from stages.reporting.run import Locked, read
 from stages.reporting.tables import PLOTS, Table, parse
-from stages.verification import git, lock
 
 PAGE, REVIEW, IMAGES = Path("report.html"), Path("report.md"), Path("report")
 

@@ -24,8 +24,9 @@ from pathlib import Path
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import outputs, write_json
+from stages.project import git
 from stages.repro import workers
-from stages.verification import claiming, document, git, runs, variance_page
+from stages.verification import claiming, document, runs, variance_page
 from stages.verification.board import Board
 from stages.verification.comparison import SCORES
 from stages.verification.derivation import Commit

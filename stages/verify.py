@@ -41,6 +41,7 @@ from stages.core import yaml12
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import canonical_json, outputs, write_json
+from stages.project import git
 from stages.repro import environment, workers
 from stages.repro.digests import of_file, of_value
 from stages.verification import (
@@ -52,7 +53,6 @@ from stages.verification import (
     derivation,
     document,
     environments,
-    git,
 )
 from stages.verification.certificate import Circumstances, Core
 from stages.verification.environments import Environment, Setting

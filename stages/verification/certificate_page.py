@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from stages.project.lock import rank
 from stages.verification import environments
 from stages.verification.certificate import Core, Environment
 from stages.verification.document import Document, Table
-from stages.verification.lock import rank
 
 MEANING = {
     "BITWISE": "every output has the same digest",

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
+from stages.project import git, lock
+from stages.project.lock import Lock
 from stages.repro.digests import of_bytes
-from stages.verification import certificate, certificate_page, document, environments, git, lock, plan
+from stages.verification import certificate, certificate_page, document, environments, plan
 from stages.verification.certificate import Core, Environment, overall
 from stages.verification.grades import grade
 from stages.verification.ledger.runs import COST
 from stages.verification.ledger.triple import within
-from stages.verification.lock import Lock
 from stages.verification.reference import ENVIRONMENT, LOCK, Reference
 from stages.verification.session import Kept, Session
 

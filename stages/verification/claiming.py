@@ -17,8 +17,9 @@ from pathlib import Path
 
 from stages.core.errors import InputError, nearest
 from stages.core.files import outputs, write_json
+from stages.project import git
 from stages.repro import workers
-from stages.verification import claims, git, numbers, runs
+from stages.verification import claims, numbers, runs
 from stages.verification.board import Board
 from stages.verification.claims import CLAIMS, Claim
 from stages.verification.comparison import SCORES

@@ -10,10 +10,11 @@ from safetensors import SafetensorError
 
 from stages.core.errors import InputError
 from stages.core.files import read_json
+from stages.project import lock
+from stages.project.lock import Lock
 from stages.repro.digests import of_folder
-from stages.verification import inputs, lock, numbers
+from stages.verification import inputs, numbers
 from stages.verification.inputs import Files
-from stages.verification.lock import Lock
 from stages.verification.records import Axis, Evidence, Input
 from stages.verification.reference import LOCK, Reference
 

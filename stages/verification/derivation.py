@@ -18,7 +18,8 @@ from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.files import read_json
-from stages.verification import git, hermetic, seeding
+from stages.project import git
+from stages.verification import hermetic, seeding
 from stages.verification.environments.setting import Setting
 
 STEPS = "metrics/finetune/steps.tsv"

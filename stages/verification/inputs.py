@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from stages.project.lock import Lock, ordered, params
 from stages.verification.ledger.runs import COST
-from stages.verification.lock import Lock, ordered, params
 from stages.verification.records import Axis, Input
 
 Files = Callable[[str], list[str]]  # path of a dependency -> the files at or below it that were changed since the lock

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from stages.core.errors import InputError
 from stages.core.files import read_json
-from stages.verification import git, lock
-from stages.verification.lock import Lock
+from stages.project import git, lock
+from stages.project.lock import Lock
 
 LOCK = "dvc.lock"
 ENVIRONMENT = "metrics/environment.json"

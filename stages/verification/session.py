@@ -15,8 +15,9 @@ from typing import Any
 from stages.core.errors import InputError
 from stages.core.files import outputs, read_json, write_json
 from stages.core.params import Section
+from stages.project import git, lock
 from stages.repro.digests import of_file, of_folder, of_value
-from stages.verification import comparison, derivation, environments, git, lock, numbers, reference
+from stages.verification import comparison, derivation, environments, numbers, reference
 from stages.verification.board import Board
 from stages.verification.derivation import Commit, Runner
 from stages.verification.environments import Environment, Setting

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from stages.core.files import canonical_json
-from stages.verification.lock import STAGES
+from stages.project.lock import STAGES
 
 PARAMS: dict[str, Any] = {
     "seed": 7,

@@ -15,7 +15,7 @@ import pytest
 
 from stages.verification import derivation, reference
 from stages.verification.environments import Setting
-from tests.verification.repository import Repository
+from tests.project.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 FILES = {

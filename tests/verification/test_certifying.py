@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from stages.core.files import write_json
+from stages.project import lock
 from stages.repro.digests import of_bytes
-from stages.verification import certificate, certificate_page, certifying, document, lock, plan
+from stages.verification import certificate, certificate_page, certifying, document, plan
 from stages.verification.certificate import Circumstances, Core, Environment, overall
 from stages.verification.grades import Tolerances, grade
 from stages.verification.records import Evidence
-from tests.verification.repository import Repository
+from tests.project.repository import Repository
 
 CODE = ("stages/core", "stages/finetune.py", "requirements.lock")
 Change = Callable[[dict[str, Any]], None]

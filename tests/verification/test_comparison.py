@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from stages.project.lock import STAGES, Lock, Stage
 from stages.verification import comparison
 from stages.verification.grades import Tolerances, grade
-from stages.verification.lock import STAGES, Lock, Stage
 from stages.verification.records import Evidence
 from stages.verification.reference import Reference
 

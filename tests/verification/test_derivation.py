@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import InputError
-from stages.verification import git
+from stages.project import git
 from stages.verification.derivation import Commit, guarded, prepare
 from stages.verification.environments import Setting
 from tests.exactness.processes import alive
+from tests.project.repository import Repository
 from tests.tiny import ROOT
-from tests.verification.repository import Repository
 
 BEGUN = """
 import subprocess, time

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.core.errors import InputError
-from stages.verification import git
+from stages.project import git
 
 LOCK, METRICS = "dvc.lock", "metrics"
 _REFS = ("refs/heads", "refs/tags", "refs/remotes", "refs/exps")

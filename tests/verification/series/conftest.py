@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages.verification import derivation
-from tests.verification.repository import Repository
+from tests.project.repository import Repository
 from tests.verification.series import toy
 
 CLAIM = """  - id: {id}

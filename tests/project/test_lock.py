@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stages.core.errors import InputError
-from stages.verification import lock
+from stages.project import lock
 
 TEXT = "stages:\n" + "".join(
     f"""  {stage}:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.verification import git
-from tests.verification.repository import Repository
+from stages.project import git
+from tests.project.repository import Repository
 
 LATIN = b"caf\xe9"  # in no UTF-8
 
