@@ -55,8 +55,7 @@ def settle(local_rank: int) -> torch.device:
     torch.set_float32_matmul_precision("highest")
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time; our writes are tested
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
+    _pin_kernels()
     had = {
         "threads": (torch.get_num_threads(), 1),
         "interop threads": (torch.get_num_interop_threads(), 1),
@@ -67,5 +66,23 @@ def settle(local_rank: int) -> torch.device:
         if found != wanted:
             raise InputError(f"the environment is not repeatable: {name}: found {found!r}, wanted {wanted!r}")
     if torch.cuda.is_available():
-        return torch.device("cuda", local_rank % torch.cuda.device_count())
+        device = torch.device("cuda", local_rank % torch.cuda.device_count())
+        torch.cuda.set_device(device)
+        return device
     return torch.device("cpu")
+
+
+def _pin_kernels() -> None:
+    """Leave one kernel of each kind on a GPU: the one whose sums are in full precision and in a fixed order."""
+    from torch.backends import cuda, cudnn
+
+    cudnn.benchmark = False
+    cudnn.deterministic = True
+    cudnn.allow_tf32 = False
+    cuda.matmul.allow_tf32 = False
+    cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    cuda.allow_fp16_bf16_reduction_math_sdp(False)
+    for kernel in (cuda.enable_flash_sdp, cuda.enable_mem_efficient_sdp, cuda.enable_cudnn_sdp):
+        kernel(False)  # attention is that of the plain products (math)
+    cuda.enable_math_sdp(True)

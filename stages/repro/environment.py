@@ -33,8 +33,32 @@ def describe() -> dict[str, Any]:
     torch = sys.modules.get("torch")
     if torch is not None:
         found["torch_cpu_capability"] = torch.backends.cpu.get_cpu_capability()
-        found["accelerator"] = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+        found["accelerator"] = _accelerator(torch) if torch.cuda.is_available() else None
     return found
+
+
+def _accelerator(torch: Any) -> dict[str, Any]:
+    """Return the GPU and what drives it: all on which its bits may depend."""
+    device = torch.cuda.get_device_properties(0)
+    driver = Path("/proc/driver/nvidia/version")
+    return {
+        "name": device.name,
+        "multiprocessors": device.multi_processor_count,
+        "capability": f"{device.major}.{device.minor}",
+        "driver": driver.read_text(encoding="utf-8").splitlines()[0].strip() if driver.is_file() else None,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "cublas": _version_of("nvidia-cublas"),
+    }
+
+
+def _version_of(package: str) -> str | None:
+    """Return the version of a package whose name may end in its CUDA version (nvidia-cublas-cu12)."""
+    for found in importlib.metadata.distributions():
+        name = str(found.metadata["Name"] or "")
+        if name == package or name.startswith(f"{package}-"):
+            return found.version
+    return None
 
 
 def _processor() -> str:
