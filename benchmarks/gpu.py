@@ -3,8 +3,8 @@
     python -m benchmarks.gpu FOLDER [--steps 60] [--out FILE]
 
 FOLDER holds data/tokens and models/base as the stages of this project wrote them. Each run is `python -m
-stages.finetune` in a folder of its own. Prints a Markdown table. Needs no dvc and no network. Ends with 1 when runs that
-must be equal are not.
+stages.finetune` in a folder of its own. Prints a Markdown table. Needs no dvc and no network. Ends with 1 when runs
+that must be equal are not.
 """
 
 from __future__ import annotations
