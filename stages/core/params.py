@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -74,12 +74,26 @@ def decode(model: type[Model], tree: Any, lines: Mapping[yaml12.KeyPath, int], n
     for key in tree:
         if key not in SECTIONS:
             raise InputError(f"{_at(name, lines, (str(key),))}: unknown section{nearest(str(key), SECTIONS)}")
+    for path in _references(tree):
+        raise InputError(
+            f"{_at(name, lines, path)}: holds ${{, which `dvc exp run -S` takes for a reference to another key: "
+            "in a regular expression write [$]{"
+        )
     view = {key: tree[key] for key in model.model_fields if key in tree}
     try:
         return model.model_validate_json(json.dumps(view))
     except ValidationError as error:
         problems = error.errors(include_url=False)
         raise InputError("\n".join(_explain(p, model, view, lines, name) for p in problems)) from None
+
+
+def _references(tree: Any, path: yaml12.KeyPath = ()) -> Iterator[yaml12.KeyPath]:
+    """Yield the path of every text in `tree` that OmegaConf, by which DVC sets params, would try to resolve."""
+    if isinstance(tree, dict | list):
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from _references(value, (*path, str(key)))
+    elif isinstance(tree, str) and "${" in tree:
+        yield path
 
 
 def dvc_keys(model: type[Section]) -> list[str]:
