@@ -1,40 +1,49 @@
-"""dvc.lock as it is compared: what each stage read, under which params, and what it wrote."""
+"""dvc.lock: which command each stage ran, what it read, under which params, and what it wrote."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from stages.core import yaml12
 from stages.core.errors import InputError
+from stages.core.params import PARAMS
 
+LOCK = "dvc.lock"
 STAGES = ("download", "preprocess", "tokenize", "finetune", "evaluate")
+_HEAD = re.compile(r"schema: '2\.\d+'\nstages:\n")  # DVC's own layout, which its dumper fixes
+_STAGE = re.compile(r"^  (\S.*):\n", re.MULTILINE)  # the lines at which stages begin
+_KEY = re.compile(r"^(?=    [a-z])", re.MULTILINE)  # where cmd, deps, params, outs begin
 
 
 @dataclass(frozen=True)
 class Stage:
     """One stage's entry."""
 
-    deps: dict[str, str]  # path -> MD5; that of a folder ends in .dir
-    params: dict[str, str]  # dotted key down to each leaf -> its value as JSON
+    command: str
+    deps: dict[str, str]  # path -> MD5, that of a folder ends in .dir; of what lies elsewhere also an etag or checksum
+    params: dict[str, Any]  # dotted key down to each leaf -> value; FILE:KEY for another file than params.yaml
     outs: dict[str, str]  # path -> MD5
 
 
 Lock = dict[str, Stage]
 
 
-def parse(text: str, name: str, wanted: Iterable[str] = STAGES) -> Lock:
+def parse(content: bytes | str, name: str, wanted: Iterable[str] = STAGES) -> Lock:
     """Return all stages of a dvc.lock. Raises InputError that names the file when it is none or lacks one `wanted`."""
-    tree, _ = yaml12.parse(text, name)
-    stages = tree.get("stages") if isinstance(tree, dict) else None
-    if not isinstance(stages, dict):
-        raise InputError(f"{name}: found no stages, wanted what `dvc repro` writes")
-    missing = [stage for stage in wanted if not isinstance(stages.get(stage), dict)]
+    try:
+        text = content.decode() if isinstance(content, bytes) else content
+    except UnicodeDecodeError:
+        raise _strange(name) from None
+    tree = _pieces(text) or _whole(text, name)
+    missing = [stage for stage in wanted if not isinstance(tree.get(stage), dict)]
     if missing:
         raise InputError(f"{name}: no entry of {', '.join(missing)}: run dvc repro and commit dvc.lock")
-    return {stage: _stage(entry, f"{name}: {stage}") for stage, entry in stages.items()}
+    return {stage: _stage(entry, f"{name}: {stage}") for stage, entry in tree.items()}
 
 
 def ordered(*locks: Lock) -> list[str]:
@@ -57,7 +66,12 @@ def rank(stage: str) -> tuple[int, str]:
 
 
 def _reads(deps: Iterable[str], outs: Iterable[str]) -> bool:
-    return any(dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/") for dep in deps for out in outs)
+    return any(within(dep, out) or within(out, dep) for dep in deps for out in outs)
+
+
+def within(path: str, folder: str) -> bool:
+    """Tell whether `path` is `folder` or lies below it."""
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def outputs(lock: Lock) -> dict[str, str]:
@@ -67,16 +81,58 @@ def outputs(lock: Lock) -> dict[str, str]:
 
 def params(lock: Lock) -> dict[str, str]:
     """Return {dotted key: value as JSON} of all params of all stages."""
-    return {key: value for stage in lock.values() for key, value in stage.params.items()}
+    values = {key: value for stage in lock.values() for key, value in stage.params.items()}
+    return {key: json.dumps(value, sort_keys=True, ensure_ascii=False) for key, value in values.items()}
+
+
+def _whole(text: str, name: str) -> dict[str, Any]:
+    try:
+        tree, _ = yaml12.parse(text, name)
+        return dict(tree["stages"])
+    except (InputError, TypeError, KeyError, ValueError):
+        raise _strange(name) from None
+
+
+def _pieces(text: str) -> dict[str, Any] | None:
+    """Return {stage: entry} of a lock in DVC's own layout, None for any other.
+
+    Key by key, for experiments share most of their locks, and YAML is slow to read.
+    """
+    head, *blocks = _STAGE.split(text)
+    try:
+        return dict(zip(blocks[::2], map(_entry, blocks[1::2]), strict=True)) if _HEAD.fullmatch(head) else None
+    except (InputError, ValueError):
+        return None
+
+
+def _entry(block: str) -> dict[str, Any]:
+    first, *pieces = _KEY.split(block)
+    if first:
+        raise ValueError(first)
+    return {key: value for piece in pieces for key, value in _parsed(piece).items()}
+
+
+@lru_cache(maxsize=4096)
+def _parsed(piece: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml12.values(piece, LOCK)
+    return found
 
 
 def _stage(entry: Mapping[str, Any], where: str) -> Stage:
     try:
-        own = entry.get("params", {}).get("params.yaml", {})
-        return Stage(
-            deps={e["path"]: e["md5"] for e in entry.get("deps", [])},
-            params={key: json.dumps(value, sort_keys=True, ensure_ascii=False) for key, value in yaml12.leaves(own)},
-            outs={e["path"]: e["md5"] for e in entry.get("outs", [])},
-        )
-    except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{where}: not as `dvc repro` writes it (lock schema 2.0, MD5 digests)") from None
+        params: dict[str, Any] = {}
+        for file, own in (entry.get("params") or {}).items():
+            params |= yaml12.leaves(own, "" if file == str(PARAMS) else f"{file}:")
+        deps = {str(one["path"]): _digest(one) for one in entry.get("deps") or ()}
+        outs = {str(one["path"]): str(one["md5"]) for one in entry.get("outs") or ()}
+        return Stage(str(entry["cmd"]), deps, params, outs)
+    except (KeyError, StopIteration, TypeError, AttributeError):
+        raise _strange(where) from None
+
+
+def _strange(where: str) -> InputError:
+    return InputError(f"{where}: not as `dvc repro` writes it (lock schema 2.0, MD5 digests): is it a merge conflict?")
+
+
+def _digest(entry: Mapping[str, Any]) -> str:
+    return str(next(entry[kind] for kind in ("md5", "etag", "checksum") if kind in entry))

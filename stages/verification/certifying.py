@@ -13,14 +13,13 @@ from typing import Any
 
 from stages.core.errors import InputError
 from stages.project import git, lock
-from stages.project.lock import Lock
+from stages.project.lock import LOCK, Lock, within
 from stages.repro.digests import of_bytes
 from stages.verification import certificate, certificate_page, document, environments, plan
 from stages.verification.certificate import Core, Environment, overall
 from stages.verification.grades import grade
 from stages.verification.ledger.runs import COST
-from stages.verification.ledger.triple import within
-from stages.verification.reference import ENVIRONMENT, LOCK, Reference
+from stages.verification.reference import ENVIRONMENT, Reference
 from stages.verification.session import Kept, Session
 
 
@@ -99,7 +98,7 @@ def _committed(stated: Core, repository: Path, sha: str) -> Iterator[str]:
     elif of_bytes(held[LOCK] or b"") != stated.lock:
         yield f"core.lock: not the SHA-256 of the {LOCK} {where}"
     else:
-        stages = lock.parse((held[LOCK] or b"").decode(), LOCK)
+        stages = lock.parse(held[LOCK] or b"", LOCK)
         for field, value in (("outputs", _outputs(stages)), ("params", lock.params(stages)), ("code", _code(stages))):
             if getattr(stated, field) != value:
                 yield f"core.{field}: not those of the {LOCK} {where}"

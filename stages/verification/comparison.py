@@ -107,4 +107,4 @@ def _axis(
 def read(clone: Path) -> Lock:
     """Return the dvc.lock of a clone, with no stage but those that ran there (see derivation.prepare)."""
     path = clone / LOCK
-    return lock.parse(path.read_text(encoding="utf-8"), LOCK, wanted=()) if path.is_file() else {}
+    return lock.parse(path.read_bytes(), LOCK, wanted=()) if path.is_file() else {}

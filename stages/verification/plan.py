@@ -17,10 +17,12 @@ from typing import Any
 
 from stages.core import yaml12
 from stages.core.errors import InputError
+from stages.core.params import PARAMS
+from stages.project.lock import Stage, within
 from stages.repro import digests
 from stages.verification.ledger import triple
 from stages.verification.ledger.record import Record
-from stages.verification.ledger.triple import CODE, FETCHING, PARAMS, STREAMS, Stage, Triple, within
+from stages.verification.ledger.triple import CODE, FETCHING, STREAMS, Triple
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Plan:
 
 def of(clone: Path) -> Plan:
     """Return what `dvc repro` would run in a fresh clone. Raises InputError when dvc.yaml or params.yaml is broken."""
-    graph, params = (yaml12.parse(yaml12.read_text(clone / name), name)[0] for name in ("dvc.yaml", PARAMS))
+    graph, params = (yaml12.parse(yaml12.read_text(clone / name), name)[0] for name in ("dvc.yaml", str(PARAMS)))
     try:
         stages = {name: _stage(entry, params, clone) for name, entry in graph["stages"].items()}
         fetching = stages.pop(FETCHING)

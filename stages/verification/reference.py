@@ -16,9 +16,8 @@ from typing import Any, Literal
 from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.project import git, lock
-from stages.project.lock import Lock
+from stages.project.lock import LOCK, Lock
 
-LOCK = "dvc.lock"
 ENVIRONMENT = "metrics/environment.json"
 
 
@@ -47,8 +46,8 @@ def committed(repository: Path, sha: str, folder: Path, worktree: bool = False) 
     where = "the working tree" if worktree else f"commit {sha[:12]}"
     text = read(LOCK)
     if text is None:
-        raise InputError(f"{where} has no dvc.lock, so there is no result to verify: run dvc repro and commit it")
-    found = lock.parse(text.decode(), f"dvc.lock of {where}")
+        raise InputError(f"{where} has no {LOCK}, so there is no result to verify: run dvc repro and commit it")
+    found = lock.parse(text, f"{LOCK} of {where}")
     objects = _cache(repository)
     for path, md5 in lock.outputs(found).items():
         kept = read(path) if path.startswith("metrics/") else None

@@ -14,15 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stages.core import yaml12
 from stages.core.errors import InputError
 from stages.core.files import outputs, write_json
+from stages.project import lock
+from stages.project.lock import LOCK
 from stages.verification import derivation, numbers, plan, runs
 from stages.verification.comparison import SCORES
 from stages.verification.derivation import Commit, Ended, Runner
 from stages.verification.environments import Setting
 from stages.verification.ledger import record
-from stages.verification.ledger.history import LOCK, METRICS, Snapshot
+from stages.verification.ledger.history import METRICS, Snapshot
 from stages.verification.ledger.runs import CACHE, ledger
 from stages.verification.ledger.runs import Run as Recorded
 from stages.verification.ledger.triple import FETCHING, STREAMS
@@ -153,9 +154,9 @@ class Series:
         )  # fmt: skip
 
     def _failed(self, ended: Ended, draw: Draw) -> Run:
-        entry = yaml12.values(yaml12.read_text(ended.clone / LOCK), LOCK)["stages"][FETCHING]
+        entry = lock.parse((ended.clone / LOCK).read_bytes(), LOCK, wanted=(FETCHING,))[FETCHING]
         said = str(ended.message).removeprefix(f"{ended.failed_stage}: error: ")
-        fetched = {out["path"]: out["md5"] for out in entry["outs"] if out["path"] in self.plan.wanted}
+        fetched = {path: md5 for path, md5 in entry.outs.items() if path in self.plan.wanted}
         return Run(
             self.commit.recipe, self.plan.seeds(draw.seed, dict(draw.pinned)), self.plan.code, self.plan.parameters,
             {**self.plan.data, **fetched}, self.plan.told, outcome=None, scores={},

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stages.project.lock import LOCK
 from stages.verification import plan
-from stages.verification.ledger.history import LOCK, Snapshot
+from stages.verification.ledger.history import Snapshot
 from stages.verification.ledger.record import read
 from tests.pipeline.conftest import Clone
 

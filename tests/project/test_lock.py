@@ -9,7 +9,7 @@ from stages.project import lock
 
 TEXT = "stages:\n" + "".join(
     f"""  {stage}:
-    cmd: x
+    cmd: python -m stages.{stage}
     deps:
     - path: stages/{stage}.py
       md5: {stage}1
@@ -30,7 +30,8 @@ TEXT = "stages:\n" + "".join(
 def test_a_stage() -> None:
     found = lock.parse(TEXT, "dvc.lock")["tokenize"]
     assert found.deps == {"stages/tokenize.py": "tokenize1"}
-    assert found.params == {"train.lr": "1e-08", "train.tokenize": "[1, 2]", "seed": "42"}
+    assert found.params == {"train.lr": 1e-08, "train.tokenize": [1, 2], "seed": 42}
+    assert found.command == "python -m stages.tokenize"
     assert found.outs == {"data/tokenize": "tokenize2.dir"}
 
 
@@ -60,7 +61,7 @@ def test_a_stage_that_is_not_there_is_refused_only_where_it_is_wanted() -> None:
 
 
 def _stage(deps: tuple[str, ...] = (), outs: tuple[str, ...] = ()) -> lock.Stage:
-    return lock.Stage(dict.fromkeys(deps, "1"), {}, dict.fromkeys(outs, "2"))
+    return lock.Stage("", dict.fromkeys(deps, "1"), {}, dict.fromkeys(outs, "2"))
 
 
 def test_stages_come_after_those_whose_outputs_they_read() -> None:

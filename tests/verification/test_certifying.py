@@ -30,7 +30,12 @@ def repository(tmp_path: Path) -> Repository:
         made.put(name, f"# {name}\n")
     deps = [{"path": path, "md5": plan.md5(made.root / path)} for path in CODE]
     stages = {
-        stage: {"deps": deps, "params": {"params.yaml": {"seed": 1}}, "outs": [{"path": f"data/{stage}", "md5": "1"}]}
+        stage: {
+            "cmd": "x",
+            "deps": deps,
+            "params": {"params.yaml": {"seed": 1}},
+            "outs": [{"path": f"data/{stage}", "md5": "1"}],
+        }
         for stage in lock.STAGES
     }
     made.put("dvc.lock", json.dumps({"stages": stages}))

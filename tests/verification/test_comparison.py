@@ -22,7 +22,7 @@ def locked(**changed: Stage | None) -> Lock:
     found: Lock = {}
     above = "inputs"
     for stage, out in OUTS.items():
-        found[stage] = Stage({above: "1"}, {}, {out: stage})
+        found[stage] = Stage("", {above: "1"}, {}, {out: stage})
         above = out
     found |= {name: stage for name, stage in changed.items() if stage is not None}
     return {name: stage for name, stage in found.items() if changed.get(name, stage) is not None}
@@ -49,8 +49,8 @@ def test_the_same_stages_and_digests_are_bitwise(sides: tuple[Path, Path]) -> No
 
 
 def test_a_sixth_stage_is_compared(sides: tuple[Path, Path]) -> None:
-    sixth = {"explain": Stage({"data/predictions": "x"}, {}, {"data/explained": "1"})}
-    other = {"explain": Stage({"data/predictions": "x"}, {}, {"data/explained": "2"})}
+    sixth = {"explain": Stage("", {"data/predictions": "x"}, {}, {"data/explained": "1"})}
+    other = {"explain": Stage("", {"data/predictions": "x"}, {}, {"data/explained": "2"})}
     found = compared(sides, locked(**other), locked(**sixth))
     assert found.compared["explain"] == 1
     assert (found.first_stage, found.differing, found.axis) == (
@@ -60,8 +60,8 @@ def test_a_sixth_stage_is_compared(sides: tuple[Path, Path]) -> None:
 
 def test_a_stage_between_the_known_lies_on_the_axis_of_the_next(sides: tuple[Path, Path]) -> None:
     def with_augment(md5: str) -> Lock:
-        augment = Stage({"data/preprocess": "x"}, {}, {"data/more": md5})
-        return locked(augment=augment, tokenize=Stage({"data/more": md5}, {}, {"data/tokenize": "tokenize"}))
+        augment = Stage("", {"data/preprocess": "x"}, {}, {"data/more": md5})
+        return locked(augment=augment, tokenize=Stage("", {"data/more": md5}, {}, {"data/tokenize": "tokenize"}))
 
     found = compared(sides, with_augment("2"), with_augment("1"))
     assert (found.first_stage, found.axis) == ("augment", "data processing")
@@ -82,19 +82,19 @@ def test_a_stage_that_is_no_more_is_a_failure(sides: tuple[Path, Path], stage: s
 )
 def test_a_file_that_is_no_more_is_a_failure(sides: tuple[Path, Path], stage: str, path: str) -> None:
     (sides[1] / path).unlink()
-    found = compared(sides, locked(**{stage: Stage({}, {}, {OUTS[stage]: "other"})}))
+    found = compared(sides, locked(**{stage: Stage("", {}, {}, {OUTS[stage]: "other"})}))
     assert (found.failed_stage, found.message) == (stage, f"wrote no {path}")
     assert grade(found, Tolerances())[0] == "DIFFERENT"
 
 
 def test_download_without_an_output_made_other_data(sides: tuple[Path, Path]) -> None:
     """And is no network that was away."""
-    found = compared(sides, locked(download=Stage({}, {}, {})))
+    found = compared(sides, locked(download=Stage("", {}, {}, {})))
     assert (found.failed_stage, grade(found, Tolerances())[0]) == (None, "DIFFERENT")
 
 
 def test_damaged_files_are_said_not_to_be_compared(sides: tuple[Path, Path]) -> None:
-    found = compared(sides, locked(finetune=Stage({}, {}, {"models/finetuned": "other"})))
+    found = compared(sides, locked(finetune=Stage("", {}, {}, {"models/finetuned": "other"})))
     assert [line.partition(":")[0] for line in found.not_compared] == ["step", "weights", "predictions", "scores"]
     assert found.failed_stage is None
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from stages.core.errors import InputError
 from stages.project import git
+from stages.project.lock import LOCK
 
-LOCK, METRICS = "dvc.lock", "metrics"
+METRICS = "metrics"
 _REFS = ("refs/heads", "refs/tags", "refs/remotes", "refs/exps")
 _RUN_REF = re.compile(r"refs/(?:heads|tags|remotes)/(?!.*/HEAD$)(.+)|refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")
 

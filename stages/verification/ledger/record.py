@@ -5,25 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from stages.core import yaml12
-from stages.core.errors import InputError
+from stages.project.lock import LOCK, Lock, parse, within
 from stages.repro import digests
 from stages.verification.ledger import triple
-from stages.verification.ledger.history import LOCK, METRICS, Snapshot
-from stages.verification.ledger.triple import CODE, FETCHING, PARAMS, Stage, Triple, number, within
+from stages.verification.ledger.history import METRICS, Snapshot
+from stages.verification.ledger.triple import CODE, FETCHING, Triple, number
 
 TRAINING = "finetune"
 ENVIRONMENT = f"{METRICS}/environment.json"
-_HEAD = re.compile(r"schema: '2\.\d+'\nstages:\n")  # DVC's own layout, which its dumper fixes
-_STAGE = re.compile(r"^  (\S.*):\n", re.MULTILINE)  # the lines at which stages begin
-_KEY = re.compile(r"^(?=    [a-z])", re.MULTILINE)  # where cmd, deps, params, outs begin
 
 
 @dataclass(frozen=True)
@@ -66,7 +61,7 @@ def read(snapshot: Snapshot, cache: Path) -> Record:
 
     Raises InputError when its dvc.lock is broken.
     """
-    stages = _stages(snapshot.files[LOCK], f"{snapshot.where}: {LOCK}")
+    stages = parse(snapshot.files[LOCK], f"{snapshot.where}: {LOCK}", wanted=())
     counted = {name: stage for name, stage in stages.items() if name != FETCHING}
     before, fetching = _upstream(counted, TRAINING), stages.get(FETCHING)
     metrics, notes = _metrics(stages, snapshot.files)
@@ -86,53 +81,7 @@ def read(snapshot: Snapshot, cache: Path) -> Record:
     )
 
 
-def _stages(text: bytes, where: str) -> dict[str, Stage]:
-    try:
-        tree = _pieces(text.decode()) or yaml12.values(text.decode(), where)["stages"]
-        return {name: _stage(entry) for name, entry in tree.items()}
-    except (InputError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise InputError(f"{where}: not as `dvc repro` writes it (is it a merge conflict?)") from None
-
-
-def _pieces(text: str) -> dict[str, dict[str, Any]] | None:
-    """Return {stage: entry} of a lock in DVC's own layout, None for any other.
-
-    Key by key, for experiments share most of their locks, and YAML is slow to read.
-    """
-    head, *blocks = _STAGE.split(text)
-    try:
-        return dict(zip(blocks[::2], map(_entry, blocks[1::2]), strict=True)) if _HEAD.fullmatch(head) else None
-    except (InputError, ValueError):
-        return None
-
-
-def _entry(block: str) -> dict[str, Any]:
-    first, *pieces = _KEY.split(block)
-    if first:
-        raise ValueError(first)
-    return {key: value for piece in pieces for key, value in _parsed(piece).items()}
-
-
-@lru_cache(maxsize=4096)
-def _parsed(piece: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml12.values(piece, LOCK)
-    return found
-
-
-def _stage(entry: Mapping[str, Any]) -> Stage:
-    params: dict[str, Any] = {}
-    for file, own in (entry.get("params") or {}).items():
-        params |= yaml12.leaves(own, "" if file == PARAMS else f"{file}:")
-    deps, outs = ({e["path"]: _digest(e) for e in entry.get(kind) or ()} for kind in ("deps", "outs"))
-    return Stage(str(entry["cmd"]), deps, params, outs)
-
-
-def _digest(entry: Mapping[str, Any]) -> str:
-    found = [entry[kind] for kind in ("md5", "etag", "checksum") if kind in entry]
-    return str(found[0])
-
-
-def _upstream(stages: Mapping[str, Stage], name: str) -> dict[str, Stage]:
+def _upstream(stages: Lock, name: str) -> Lock:
     """Return the stages that `name` builds on, and itself, in the order of the lock; none when it is not there."""
     wanted, added = {name} & set(stages), True
     while added:
@@ -143,7 +92,7 @@ def _upstream(stages: Mapping[str, Stage], name: str) -> dict[str, Stage]:
     return {s: stage for s, stage in stages.items() if s in wanted}
 
 
-def _mixed(counted: Mapping[str, Stage], stages: Mapping[str, Stage], cache: Path) -> Iterator[str]:
+def _mixed(counted: Lock, stages: Lock, cache: Path) -> Iterator[str]:
     """Say where stages of one lock disagree on what they share: then it is not the record of one run.
 
     That happens when a pipeline is stopped half-way, or one stage is run alone, and the lock is committed.
@@ -171,7 +120,7 @@ def _listing(cache: Path, digest: str) -> Iterator[tuple[str, str]]:
             yield entry["relpath"], entry["md5"]
 
 
-def _metrics(stages: Mapping[str, Stage], files: Mapping[str, bytes]) -> tuple[dict[str, float], list[str]]:
+def _metrics(stages: Lock, files: Mapping[str, bytes]) -> tuple[dict[str, float], list[str]]:
     """Return the numbers of the metrics files that are those of the lock, and notes on the others."""
     numbers: dict[str, float] = {}
     notes: list[str] = []

@@ -16,28 +16,17 @@ requirements.lock pins is generator.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from stages.project.lock import Lock, within
 from stages.repro import digests
 
 FETCHING = "download"
 NEUTRAL = frozenset({"train.checkpoint_every"})  # a run that goes on from a checkpoint is the run that was never killed
-PARAMS = "params.yaml"
 STREAMS = "seed_streams."
 CODE = ("stages/", "requirements.lock")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage's entry in a lock."""
-
-    command: str
-    deps: dict[str, str]  # path -> digest
-    params: dict[str, Any]  # dotted key down to each leaf -> value
-    outs: dict[str, str]  # path -> digest
 
 
 @dataclass(frozen=True)
@@ -54,7 +43,7 @@ class Triple:
         return digests.of_value([self.code, self.parameters, self.data])
 
 
-def of(stages: Mapping[str, Stage]) -> Triple:
+def of(stages: Lock) -> Triple:
     """Return the triple of `stages`, among which FETCHING is not."""
     deps = {path: digest for stage in stages.values() for path, digest in stage.deps.items()}
     made = [out for stage in stages.values() for out in stage.outs]
@@ -66,16 +55,11 @@ def of(stages: Mapping[str, Stage]) -> Triple:
     )
 
 
-def _decisive(stages: Mapping[str, Stage]) -> dict[str, Any]:
+def _decisive(stages: Lock) -> dict[str, Any]:
     params = dict(leaf for stage in stages.values() for leaf in stage.params.items())
     found = {key: number(value) for key, value in params.items() if key not in NEUTRAL}
     seed = found.pop("seed", None)
     return {key: seed if key.startswith(STREAMS) and own is None else own for key, own in found.items()}
-
-
-def within(path: str, folder: str) -> bool:
-    """Tell whether `path` is `folder` or lies below it."""
-    return path == folder or path.startswith(f"{folder}/")
 
 
 def number(value: Any) -> Any:
