@@ -90,8 +90,6 @@ def _fetch(key: str, source: Source, folder: Path) -> None:
         raise InputError(f"{key}: {error}") from None
     except OSError as error:
         raise OSError(error.errno, error.strerror, error.filename or str(folder)) from error
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)  # whatever the umask
 
 
 def _check_model(folder: Path) -> None:

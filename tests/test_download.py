@@ -61,18 +61,6 @@ def test_earlier_outputs_are_replaced_whole(repository: Path) -> None:
     assert tree(repository) == WHOLE
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_modes_do_not_depend_on_the_umask(repository: Path, umask: int) -> None:
-    before = os.umask(umask)
-    try:
-        download(File({"deep/train.tsv": "inputs/train.tsv"}), MODEL)
-    finally:
-        os.umask(before)
-    modes = {p.relative_to(repository).as_posix(): oct(p.stat().st_mode & 0o777) for p in repository.rglob("raw/**/*")}
-    assert modes == {"data/raw/deep": "0o755", "data/raw/deep/train.tsv": "0o644"}
-    assert (repository / "data/raw").stat().st_mode & 0o777 == 0o755
-
-
 @pytest.mark.parametrize(
     ("model", "message"),
     [

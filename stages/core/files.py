@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,9 @@ from stages.core.errors import InputError
 def outputs(*targets: Path) -> Iterator[tuple[Path, ...]]:
     """Yield one staging path for each target; on success move each in place, on any failure leave no trace.
 
-    The body makes each staging path a file or a folder. All are written and synced before the first is moved, so a
-    full disk leaves the old outputs as they were. Raises InputError when a place cannot be written.
+    The body makes each staging path a file or a folder. All are written and synced before the first is moved, and when
+    one cannot be moved the others go back: so a full disk leaves the old outputs as they were. Files get the mode 0666
+    and folders 0777, less the umask, whatever wrote them. Raises InputError when a place cannot be written.
     """
     staged = tuple(t.with_name(f".{t.name}.partial") for t in targets)
     try:
@@ -29,38 +32,108 @@ def outputs(*targets: Path) -> Iterator[tuple[Path, ...]]:
             _remove(path)
         yield staged
         for path in staged:
+            _set_modes(path)
             sync(path)
-        for path, target in zip(staged, targets, strict=True):
-            _swap(path, target)
-            sync(target.parent, deep=False)
+        _swap(staged, targets)
     except OSError as error:
         raise InputError(f"{error.filename or targets[0]}: cannot be written: {error.strerror}") from error
     finally:
-        for path in (*staged, *map(_aside, targets)):
+        for path in staged:
             with contextlib.suppress(OSError):
                 _remove(path)
 
 
-def _swap(path: Path, target: Path) -> None:
-    """Put `path` in the place of `target`. A folder cannot be replaced: it steps aside, and back if that fails."""
-    if not target.is_dir() and not (path.is_dir() and target.exists()):
-        os.replace(path, target)
-        return
-    _remove(_aside(target))
-    os.replace(target, _aside(target))
+def _set_modes(path: Path) -> None:
+    """Set the usual mode of a file, or of a folder and all in it, where the file system knows modes."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    for one in (path, *path.rglob("*")):
+        if not one.is_symlink():
+            usual, found = (0o777 if one.is_dir() else 0o666) & ~umask, stat.S_IMODE(one.stat().st_mode)
+            if found & 0o777 != usual:
+                with contextlib.suppress(OSError):
+                    one.chmod(found & ~0o777 | usual)
+
+
+def _swap(staged: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Put each of `staged` in the place of its target. When one fails, what was there before comes back everywhere."""
+    had: dict[Path, bool] = {}
     try:
-        os.replace(path, target)
-    except BaseException:
-        os.replace(_aside(target), target)
+        for path, target in zip(staged, targets, strict=True):
+            had[target] = _keep(target)
+            if _is_folder(target) or path.is_dir():  # a folder takes no other's place, as a file does
+                _remove(target)
+            os.replace(path, target)
+        for folder in {target.parent for target in targets}:
+            sync(folder, deep=False)
+    except BaseException as error:
+        _restore(had, error)
         raise
+    for target in targets:
+        with contextlib.suppress(OSError):
+            _remove(_aside(target))
+
+
+def _keep(target: Path) -> bool:
+    """Keep what is at `target` under another name; return whether there is anything. A folder moves, a file is copied.
+
+    No hard link: of a file in a lower layer of overlayfs its two names fall apart.
+    """
+    aside = _aside(target)
+    _remove(aside)
+    if not os.path.lexists(target):
+        return False
+    try:
+        if _is_folder(target):
+            os.replace(target, aside)
+            return True
+    except OSError as error:
+        if error.errno != errno.EXDEV:  # a folder of a lower layer cannot be renamed
+            raise
+    try:
+        _copy(target, aside)
+    except BaseException:
+        _remove(aside)
+        raise
+    return True
+
+
+def _restore(had: Mapping[Path, bool], reason: BaseException) -> None:
+    """Bring back what was kept. Raises InputError that says where it lies when that fails."""
+    lost = []
+    for target, kept in had.items():
+        try:
+            if not kept or _is_folder(target):
+                _remove(target)
+            if kept:
+                os.replace(_aside(target), target)
+        except OSError as error:
+            place = f"; what it held is in {_aside(target)}" if kept else ""
+            lost.append(f"{target}: cannot be written ({reason}), nor put back: {error.strerror}{place}")
+    if lost:
+        raise InputError("\n".join(lost)) from reason
 
 
 def _aside(target: Path) -> Path:
     return target.with_name(f".{target.name}.replaced")
 
 
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    if _is_folder(source):
+        try:
+            shutil.copytree(source, target, symlinks=True)
+        except shutil.Error as error:  # its first argument lists (source, target, reason) of every failure
+            raise OSError(error.errno, error.args[0][0][2], str(target)) from error
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
+    if _is_folder(path):
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -74,6 +147,9 @@ def sync(path: Path, deep: bool = True) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL or not path.is_dir():  # some network disks do not sync folders
+            raise
     finally:
         os.close(descriptor)
 

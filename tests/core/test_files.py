@@ -6,6 +6,9 @@ import errno
 import json
 import math
 import os
+import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,25 +19,8 @@ from hypothesis import strategies as st
 
 from stages.core import files
 from stages.core.errors import InputError
-
-
-def tree(folder: Path) -> dict[str, str]:
-    """Return {relative path: text} of all files below `folder`."""
-    return {p.relative_to(folder).as_posix(): p.read_text() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def write(folder: Path, text: str) -> None:
-    """Write, through `outputs`, the three kinds of target: a file, a folder, and what is not there yet."""
-    with files.outputs(folder / "file", folder / "many", folder / "fresh" / "new") as (file, many, new):
-        file.write_text(text)
-        (many / "deep").mkdir(parents=True)
-        (many / "deep" / "a").write_text(text)
-        (many / f"only-{text}").write_text(text)
-        new.write_text(text)
-
-
-OLD = {"file": "old", "many/deep/a": "old", "many/only-old": "old", "fresh/new": "old"}
-NEW = {"file": "new", "many/deep/a": "new", "many/only-new": "new", "fresh/new": "new"}
+from tests.core.targets import NEW, OLD, tree, write
+from tests.tiny import ROOT
 
 
 def test_new_outputs(tmp_path: Path) -> None:
@@ -77,42 +63,145 @@ def test_a_body_that_writes_nothing_changes_nothing(tmp_path: Path) -> None:
     assert tree(tmp_path) == OLD
 
 
-def fail_at(monkeypatch: pytest.MonkeyPatch, name: str, call: int) -> Callable[[], bool]:
-    """Make the `call`-th call of os.`name` find the disk full; return whether it came to that."""
+def fail_at(
+    monkeypatch: pytest.MonkeyPatch, name: str, call: int, code: int = errno.ENOSPC, onwards: bool = False
+) -> Callable[[], bool]:
+    """Make the `call`-th call of os.`name`, or all from it `onwards`, fail; return whether it came to that."""
     real, calls = getattr(os, name), 0
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == call:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if calls == call or (onwards and calls > call):
+            raise OSError(code, os.strerror(code))
         return real(*args, **kwargs)
 
     monkeypatch.setattr(os, name, counted)
     return lambda: calls >= call
 
 
-@pytest.mark.parametrize(("name", "calls"), [("fsync", 9), ("replace", 4)])
-def test_each_failing_call_leaves_each_output_old_or_new(tmp_path: Path, name: str, calls: int) -> None:
-    for call in range(1, calls + 1):
+def layered(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Make the folders that are now below `folder` those of a lower layer of overlayfs, which cannot be renamed."""
+    real = os.replace
+    lower = {(p.stat().st_dev, p.stat().st_ino) for p in folder.rglob("*") if p.is_dir()}
+
+    def replace(source: Path, target: Path) -> None:
+        state = source.stat()
+        if source.is_dir() and (state.st_dev, state.st_ino) in lower:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source))
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+
+
+def shown(folder: Path) -> dict[str, str]:
+    """Return the tree without what a failed clearing of hidden files leaves."""
+    return {path: text for path, text in tree(folder).items() if "/." not in f"/{path}"}
+
+
+@pytest.mark.parametrize("layers", [False, True])
+@pytest.mark.parametrize("name", ["fsync", "replace", "mkdir", "rmdir", "unlink", "chmod", "open", "utime"])
+def test_each_failing_call_leaves_all_outputs_old_or_all_new(tmp_path: Path, name: str, layers: bool) -> None:
+    failures = 0
+    for call in range(1, 100):
         folder = tmp_path / str(call)
         folder.mkdir()
         write(folder, "old")
         with pytest.MonkeyPatch.context() as patch:
+            if layers:
+                layered(patch, folder)
             failed = fail_at(patch, name, call)
-            with pytest.raises(InputError, match="cannot be written: No space left on device"):
+            try:
                 write(folder, "new")
-            assert failed()
-        found = tree(folder)
-        for target in ("file", "many", "fresh"):
-            mine = {path: text for path, text in found.items() if path.split("/")[0] == target}
-            states = [{p: t for p, t in state.items() if p.split("/")[0] == target} for state in (OLD, NEW)]
-            assert mine in states, (call, target)
-        assert len(found) == len(OLD), f"call {call} left {sorted(found)}"
-    with pytest.MonkeyPatch.context() as patch:
-        failed = fail_at(patch, name, calls + 1)
-        write(tmp_path / "1", "new")
-        assert not failed(), f"os.{name} is called more than {calls} times: let the test fail each"
+            except (InputError, OSError) as error:
+                assert "No space left on device" in str(error)
+                assert (shown if name in ("unlink", "rmdir") else tree)(folder) == OLD, (call, str(error))
+                failures += 1
+            else:
+                assert shown(folder) == NEW, call
+            if not failed():
+                break
+    else:
+        pytest.fail(f"os.{name} is called more than 99 times")
+    assert failures or name in ("chmod", "rmdir", "unlink")
+
+
+def test_folders_of_a_lower_layer_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "old")
+    layered(monkeypatch, tmp_path)
+    write(tmp_path, "new")
+    assert tree(tmp_path) == NEW
+
+
+def test_real_layers(tmp_path: Path) -> None:
+    """On a real overlay mount, where the kernel allows it: a folder of the lower layer gives way, and comes back."""
+    for name in ("lower", "upper", "work", "merged"):
+        (tmp_path / name).mkdir()
+    write(tmp_path / "lower", "old")
+    mount = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,userxattr merged"
+    ran = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "sh", "-c", f'{mount} || exit 99; exec "$0" -m "$1" merged',
+         sys.executable, "tests.core.targets"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if ran.returncode == 99 or ran.stderr.startswith("unshare: "):
+        return  # then the injected form above is the test
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == "merged/file: cannot be written: full\nTrue\nTrue\n"
+
+
+def test_what_cannot_be_put_back_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "old")
+    fail_at(monkeypatch, "replace", 3, errno.EIO, onwards=True)
+    with pytest.raises(InputError) as caught:
+        write(tmp_path, "new")
+    assert str(caught.value).splitlines()[1] == (
+        f"{tmp_path / 'many'}: cannot be written ([Errno 5] Input/output error), nor put back: Input/output error; "
+        f"what it held is in {tmp_path / '.many.replaced'}"
+    )
+    assert tree(tmp_path / ".many.replaced") == {"deep/a": "old", "only-old": "old"}
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_modes_are_what_the_umask_leaves(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with files.outputs(tmp_path / "many", tmp_path / "file") as (many, file):
+            many.mkdir(mode=0o700)
+            os.close(os.open(many / "private", os.O_CREAT, 0o600))
+            (many / "program").write_text("")
+            (many / "program").chmod(0o755)
+            (many / "link").symlink_to("private")
+            file.write_text("")
+            file.chmod(0o600)
+    finally:
+        os.umask(before)
+    found = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (tmp_path / "many", *tmp_path.rglob("*"))}
+    usual = 0o666 & ~mask
+    assert found == {
+        "many": 0o777 & ~mask, "private": usual, "program": usual, "link": usual, "file": usual,
+    }  # fmt: skip
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(tmp_path, "new")
+    assert tree(tmp_path) == NEW
+
+
+def test_a_file_that_cannot_be_synced_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "old")
+    fail_at(monkeypatch, "fsync", 1, errno.EINVAL)
+    with pytest.raises(InputError, match="cannot be written: Invalid argument"):
+        write(tmp_path, "new")
+    assert tree(tmp_path) == OLD
 
 
 def test_all_is_synced_before_the_first_is_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
