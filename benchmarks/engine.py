@@ -24,7 +24,8 @@ from stages.inference import logits, token_rows
 from stages.interfaces import TokenRows
 from stages.repro.streams import Streams
 from stages.repro.workers import Group
-from stages.training import dropout, reduction
+from stages.training import reduction
+from stages.training.dropout import Masks
 
 Spec = Mapping[str, Any]
 
@@ -182,7 +183,7 @@ class Ddp:
         labels = read_json(tokens / "schema.json")["labels"]
         model, _ = params.task.model(base, labels, params.model.init, params.model.overrides, self.streams.key("init"))
         self.params = params
-        self.masks = dropout.install(model)
+        self.masks = Masks()
         self.model = DistributedDataParallel(model.train(), gradient_as_bucket_view=True, broadcast_buffers=False)
         train = params.train
         self.optimiser = torch.optim.AdamW(
@@ -213,7 +214,8 @@ class Ddp:
             self.masks.begin(self.streams.key("dropout", self.step, index))
             inputs = self.params.task.collate(batches.rows.tokens(shard.rows), shard.length, batches.rows.pad)
             self.model.require_backward_grad_sync = index == mine[-1]
-            found = self.model(**inputs).logits
+            with self.masks:
+                found = self.model(**inputs).logits
             wanted = torch.from_numpy(batches.rows.labels[shard.rows])
             # DDP divides the sum of all workers by their number.
             loss = functional.cross_entropy(found, wanted, reduction="sum") * (group.size / examples)

@@ -12,6 +12,7 @@ import numpy as np
 from stages.core.errors import InputError
 from stages.core.tables import Rows
 from stages.interfaces import TokenRows
+from stages.repro.draws import undrawn
 from stages.repro.workers import Group
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def logits(
     with torch.inference_mode():
         for shard in shown:
             inputs = collate(rows.tokens(shard), int(rows.lengths[shard].max()), rows.pad)
-            out = model(**{name: value.to(group.device) for name, value in inputs.items()}).logits
+            with undrawn(model):
+                out = model(**{name: value.to(group.device) for name, value in inputs.items()}).logits
             found.append(out.float().cpu().numpy())
     model.train(training)
     pieces = group.gather(found)

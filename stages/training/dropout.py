@@ -3,6 +3,9 @@
 A decision compares 16 random bits with the rate, so the rate is exact to 2^-17; four decisions come from each 64-bit
 word of SFC64. They are applied in one pass over memory forward and one backward.
 Measured against torch's own dropout in benchmarks/NOTES.md.
+
+Every dropout ends in one of two functions of torch, and layers that are left out are drawn by a third. In the forward
+pass of a shard these three are ours, whichever module calls them, and one that a model makes as it goes.
 """
 
 from __future__ import annotations
@@ -12,26 +15,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import eager_mask
-
-ATTENTION = "reprise"  # the name under which transformers finds `attention`
-THEIRS = ("sdpa", "eager")  # attentions of transformers, whose dropout draws from torch's generator
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 
-class Masks:
-    """The masks of one shard after another: `begin` names the shard, every call of `drop` draws its next mask."""
+class Masks(TorchFunctionMode):
+    """The masks of one shard after another: `begin` names the shard, every dropout in `with masks:` draws the next."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._words: np.random.SFC64 | None = None
-        self._key = 0
+        self._layers = torch.Generator()  # of layers to be left out
 
     def begin(self, key: int) -> None:
-        """Start the masks of the shard with this key; also seeds torch, for dropout that a model calls by itself."""
+        """Start the masks of the shard with this key."""
         self._words = np.random.SFC64(key)
-        self._key = key
-        torch.manual_seed(key)
+        self._layers.manual_seed(key)
 
     def drop(self, x: Tensor, rate: float) -> Tensor:
         """Return `x` with each element 0 with probability `rate`, else times 1 / (1 - rate)."""
@@ -42,6 +42,40 @@ class Masks:
         limit = round(rate * 65536) - 32769  # the largest 16-bit number that drops
         dropped: Tensor = _Drop.apply(x, bits.float(), limit, 1 / (1 - rate))  # type: ignore[no-untyped-call]
         return dropped
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Stand in for the functions of torch that draw in a forward pass."""
+        kwargs = kwargs or {}
+        if func is functional.dropout:
+            return self._dropout(*args, **kwargs)
+        if func is functional.scaled_dot_product_attention and kwargs.get("dropout_p"):
+            return self._attention(*args, **kwargs)
+        if func is torch.rand and "generator" not in kwargs:
+            return func(*args, **{**kwargs, "device": None, "generator": self._layers}).to(kwargs.get("device"))
+        return func(*args, **kwargs)
+
+    def _dropout(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        return self.drop(x, p) if training and p else x
+
+    def _attention(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+        is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
+    ) -> Tensor:  # fmt: skip
+        """Return scaled dot-product attention with dropout of its weights, as torch's function of that name.
+
+        query (B, H, L, D), key and value (B, G, S, D), H a multiple of G; attn_mask broadcasts to (B, H, L, S),
+        bool (True: seen) or to be added; returns (B, H, L, D).
+        """
+        if enable_gqa:
+            key, value = (x.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for x in (key, value))
+        scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+        scores = (query * scale) @ key.transpose(2, 3)  # (B, H, L, S)
+        lowest = torch.finfo(scores.dtype).min
+        if is_causal:
+            scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1), lowest)
+        if attn_mask is not None:
+            scores = scores.masked_fill(~attn_mask, lowest) if attn_mask.dtype == torch.bool else scores + attn_mask
+        return self.drop(torch.softmax(scores, dim=-1), dropout_p).to(value.dtype) @ value
 
 
 class _Drop(torch.autograd.Function):
@@ -63,58 +97,3 @@ def _kept(x: Tensor, bits: Tensor, limit: int, scale: float) -> Tensor:
     # The gradient of a threshold is just what is wanted, in one pass over memory. In float32, which holds all bits.
     kept: Tensor = torch.ops.aten.threshold_backward(x.float(), bits, limit).mul_(scale)
     return kept.to(x.dtype)
-
-
-class StreamDropout(nn.Module):
-    """Stands in for nn.Dropout."""
-
-    def __init__(self, rate: float, masks: Masks) -> None:
-        super().__init__()
-        self.p = rate
-        self.masks = masks
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return `x` of any shape with dropout in training, unchanged otherwise."""
-        return self.masks.drop(x, self.p) if self.training and self.p else x
-
-
-def attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None,
-    scaling: float | None = None, dropout: float = 0.0, **_: Any,
-) -> tuple[Tensor, None]:  # fmt: skip
-    """Scaled dot-product attention with stream dropout, in the form transformers asks for.
-
-    query, key, value (B, H, L, D); attention_mask (B, 1, L, L) additive; returns (B, L, H, D).
-    """
-    if scaling is None:
-        scaling = 1 / math.sqrt(query.shape[-1])
-    if not (module.training and dropout):
-        out = nn.functional.scaled_dot_product_attention(query, key, value, attention_mask, scale=scaling)
-        return out.transpose(1, 2).contiguous(), None
-    scores = (query * scaling) @ key.transpose(2, 3)  # (B, H, L, L)
-    if attention_mask is not None:
-        scores = scores + attention_mask
-    weights = torch.softmax(scores, dim=-1)
-    weights = module.reprise_masks.drop(weights, dropout)  # type: ignore[union-attr, operator]
-    return (weights.to(value.dtype) @ value).transpose(1, 2).contiguous(), None
-
-
-AttentionInterface.register(ATTENTION, attention)
-AttentionMaskInterface.register(ATTENTION, eager_mask)
-
-
-def install(model: Any) -> Masks:
-    """Let every dropout of `model` draw from the returned masks.
-
-    A model of a kind that has no exchangeable attention keeps its own, which draws from torch's generator: seeded a
-    shard, so equally repeatable, only slower.
-    """
-    masks = Masks()
-    for module in list(model.modules()):
-        module.reprise_masks = masks
-        for name, child in list(module.named_children()):
-            if type(child) is nn.Dropout:
-                setattr(module, name, StreamDropout(child.p, masks))
-    if model.config._attn_implementation in THEIRS and model._can_set_attn_implementation():
-        model.set_attn_implementation(ATTENTION)
-    return masks

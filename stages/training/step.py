@@ -13,9 +13,11 @@ from torch import Tensor
 
 from stages.core.errors import InputError
 from stages.interfaces import Objective, TokenRows
+from stages.repro.draws import undrawn
 from stages.repro.streams import Streams
 from stages.repro.workers import Group
-from stages.training import dropout, embedding
+from stages.training import embedding
+from stages.training.dropout import Masks
 from stages.training.plan import Plan
 from stages.training.reduction import Reduction, owned, tree_sum
 
@@ -56,7 +58,7 @@ class Loss:
 
 
 class Batches:
-    """Computes the gradient of each batch of `plan` for `model`, whose dropout and input embedding it exchanges."""
+    """Computes the gradient of each batch of `plan` for `model`, whose input embedding it exchanges."""
 
     def __init__(
         self, model: Any, rows: TokenRows, collate: Callable[..., dict[str, Tensor]], plan: Plan, loss: Loss,
@@ -69,7 +71,7 @@ class Batches:
         self.loss = loss
         self.streams = streams
         self.group = group
-        self.masks = dropout.install(model)
+        self.masks = Masks()
         self.embedding = embedding.install(model)
         table = None if self.embedding is None else self.embedding.weight
         self.parameters = [p for p in model.parameters() if p.requires_grad and p is not table]
@@ -100,7 +102,8 @@ class Batches:
             self.masks.begin(self.streams.key("dropout", step, index))
             inputs = self.collate(tokens[index], shards[index].length, self.rows.pad)
             labels = torch.from_numpy(self.rows.labels[shards[index].rows]).to(self.group.device)
-            loss = self.loss(self.model, inputs, labels) / weight
+            with undrawn(self.model), self.masks:
+                loss = self.loss(self.model, inputs, labels) / weight
             loss.backward()  # type: ignore[no-untyped-call]
             summed = [p.grad if p.grad is not None else torch.zeros_like(p) for p in leaves]
             return [

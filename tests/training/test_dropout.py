@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from stages.training.dropout import Masks, StreamDropout, attention
+from stages.core.errors import InputError
+from stages.repro.draws import undrawn
+from stages.training.dropout import Masks
 
 
 def mask(key: int, rate: float, count: int = 1_000_000, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -59,9 +66,9 @@ def test_a_mask_without_a_key_is_an_error() -> None:
 def test_gradient_passes_where_the_value_passed() -> None:
     masks = Masks()
     masks.begin(1)
-    layer = StreamDropout(0.5, masks)
     x = torch.ones(100, requires_grad=True)
-    out = layer(x)
+    with masks:
+        out = nn.Dropout(0.5)(x)
     out.sum().backward()
     assert torch.equal(x.grad, out.detach())
     assert 0 < int((out == 0).sum()) < 100
@@ -76,20 +83,69 @@ def test_values_are_scaled_not_replaced() -> None:
 
 
 def test_no_dropout_in_evaluation() -> None:
-    layer = StreamDropout(0.5, Masks()).eval()
     x = torch.ones(10)
-    assert torch.equal(layer(x), x)
+    with Masks():
+        assert torch.equal(nn.Dropout(0.5).eval()(x), x)
+        assert torch.equal(nn.functional.dropout(x, 0.0, training=True), x)
 
 
-def test_attention_with_a_rate_of_almost_nothing_is_attention() -> None:
-    torch.manual_seed(0)
-    query, key, value = (torch.randn(2, 3, 7, 4, dtype=torch.float32) for _ in range(3))
-    hidden = torch.zeros(2, 1, 7, 7)
-    hidden[1, :, :, 5:] = torch.finfo(torch.float32).min
-    module = nn.Module().train()
-    module.reprise_masks = Masks()
-    module.reprise_masks.begin(1)
-    kept, _ = attention(module, query, key, value, hidden, dropout=2**-30)
-    plain, _ = attention(module.eval(), query, key, value, hidden, dropout=0.0)
-    assert kept.shape == (2, 7, 3, 4)
-    torch.testing.assert_close(kept, plain, rtol=1e-5, atol=1e-6)
+def shard(key: int, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+    masks = Masks()
+    masks.begin(key)
+    with undrawn(nn.Identity()), masks:
+        return work()
+
+
+QUERY = torch.randn(2, 4, 7, 4, generator=torch.Generator().manual_seed(0))
+DRAWING: list[Callable[[], torch.Tensor]] = [
+    lambda: nn.Dropout(0.5)(torch.ones(99)),
+    lambda: nn.Dropout(0.5, inplace=True)(torch.ones(99)),
+    lambda: nn.functional.dropout(torch.ones(99), p=0.3),
+    lambda: nn.functional.scaled_dot_product_attention(QUERY, QUERY, QUERY, dropout_p=0.5),
+    lambda: torch.rand([]),
+    lambda: torch.rand(3, 5, dtype=torch.float64),
+]
+
+
+@pytest.mark.parametrize("work", DRAWING)
+def test_whatever_draws_in_a_shard_draws_from_its_key(work: Callable[[], torch.Tensor]) -> None:
+    first = shard(1, work)
+    torch.rand(9)  # somebody else's draw
+    assert torch.equal(first, shard(1, work))
+    assert not torch.equal(first, shard(2, work))
+
+
+@pytest.mark.parametrize(
+    ("work", "name"),
+    [
+        (lambda: torch.randn(3), "torch"),
+        (lambda: nn.functional.dropout1d(torch.ones(2, 3, 4), 0.5), "torch"),
+        (lambda: np.random.rand(), "numpy"),
+        (lambda: np.random.seed(0), "numpy"),
+        (lambda: random.random(), "random"),
+    ],
+)
+def test_any_other_draw_is_refused_by_name(work: Callable[[], torch.Tensor], name: str) -> None:
+    with pytest.raises(InputError, match=rf"^Identity: draws random numbers of its own \({name}\)"):
+        shard(1, work)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"is_causal": True},
+        {"scale": 0.3},
+        {"attn_mask": torch.arange(7).expand(7, 7) < 5},
+        {"attn_mask": torch.zeros(2, 1, 7, 7).index_fill(3, torch.tensor([6]), -1e9)},
+        {"enable_gqa": True},
+    ],
+)
+def test_attention_with_a_rate_of_almost_nothing_is_attention(options: dict[str, Any]) -> None:
+    key = QUERY[:, :2] if "enable_gqa" in options else QUERY.flip(0)
+    masks = Masks()
+    masks.begin(1)
+    plain = nn.functional.scaled_dot_product_attention(QUERY, key, key, **options)
+    with masks:
+        ours = nn.functional.scaled_dot_product_attention(QUERY, key, key, dropout_p=2**-30, **options)
+    torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-6)
