@@ -38,14 +38,14 @@ def grade(evidence: Evidence, tolerances: Tolerances) -> tuple[Grade, str]:
         if evidence.failed_stage == "download":
             return "INCONCLUSIVE", "nothing could be derived: the download stage failed"
         return "DIFFERENT", f"the {evidence.failed_stage} stage failed, and it had not for the reference"
+    foreign = [i.name for i in evidence.inputs if i.kind not in ("package", "environment")]
+    if foreign:  # whatever came out: dvc.lock states what was not run
+        names = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
+        return "DIFFERENT", f"other inputs than those of the reference: {names}"
     if not evidence.differing and evidence.undone is not None:
         return "INCONCLUSIVE", f"the same digests, but {evidence.undone}"
     if not evidence.differing:
         return "BITWISE", f"all {sum(evidence.compared.values())} outputs have the same digest"
-    foreign = [i for i in evidence.inputs if i.kind in ("param", "code", "data")]
-    if foreign:
-        names = ", ".join(i.name for i in foreign[:3]) + (", …" if len(foreign) > 3 else "")
-        return "DIFFERENT", f"other inputs than those of the reference: {names}"
     if evidence.first_stage in ("download", "preprocess", "tokenize"):
         return "DIFFERENT", f"{evidence.first_stage} wrote other data, which no rounding explains"
     if evidence.axis == "model architecture":

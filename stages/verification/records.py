@@ -14,9 +14,9 @@ GRADES: tuple[Grade, ...] = ("BITWISE", "NUMERIC", "STATISTICAL", "INCONCLUSIVE"
 
 
 class Input(Section):
-    """A param, a piece of code or a part of the environment that was not the same."""
+    """A param, a command, a piece of code or data, or a part of the environment that was not the same."""
 
-    kind: Literal["param", "code", "data", "package", "environment"]
+    kind: Literal["param", "command", "code", "data", "lock", "package", "environment"]  # lock: else stated in dvc.lock
     name: str  # dotted key, path, package or field
     reference: str | None  # null: not there
     derived: str | None

@@ -7,12 +7,14 @@ import pytest
 from stages.core.errors import InputError
 from stages.project import lock
 
-TEXT = "stages:\n" + "".join(
+TEXT = "schema: '2.0'\nstages:\n" + "".join(
     f"""  {stage}:
     cmd: python -m stages.{stage}
+    frozen: true
     deps:
     - path: stages/{stage}.py
       md5: {stage}1
+      size: 7
     params:
       params.yaml:
         train:
@@ -33,6 +35,7 @@ def test_a_stage() -> None:
     assert found.params == {"train.lr": 1e-08, "train.tokenize": [1, 2], "seed": 42}
     assert found.command == "python -m stages.tokenize"
     assert found.outs == {"data/tokenize": "tokenize2.dir"}
+    assert found.facts == {("deps", "stages/tokenize.py", "size"): 7, ("", "", "frozen"): True}
 
 
 def test_all_stages_together() -> None:
@@ -44,6 +47,29 @@ def test_all_stages_together() -> None:
 def test_another_hash_is_refused() -> None:
     with pytest.raises(InputError, match="^dvc.lock: download: not as `dvc repro` writes it"):
         lock.parse(TEXT.replace("md5:", "etag:"), "dvc.lock")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("'2.0'", "'2.1'", "dvc.lock: found schema '2.1', wanted schema '2.0' and stages alone"),
+        ("schema: '2.0'\n", "", "dvc.lock: found schema None, wanted schema '2.0'"),
+        ("schema:", "datasets: []\nschema:", "dvc.lock: found datasets, schema '2.0', wanted schema '2.0' and stages"),
+        ("    cmd: python -m stages.download\n", "", "dvc.lock: download: not as `dvc repro` writes it"),
+        ("    frozen: true\n", "    frozen: true\n    frozen: true\n", "dvc.lock: not as `dvc repro` writes it"),
+        ("  preprocess:", "  download:", "dvc.lock: not as `dvc repro` writes it"),
+        (
+            "    outs:\n",
+            "    outs:\n    - {path: data/evaluate, md5: x}\n",
+            "dvc.lock: evaluate: outs: data/evaluate st",
+        ),
+        ("        seed: 42", "        seed: 42\n        train.lr: 1", "dvc.lock: download: params: train.lr stands tw"),
+    ],
+)
+def test_what_would_go_unread_is_refused(old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        lock.parse(TEXT.replace(old, new), "dvc.lock")
+    assert str(refused.value).startswith(message)
 
 
 def test_a_stage_of_the_projects_own_counts() -> None:

@@ -29,6 +29,7 @@ OUTS = {
     "evaluate": ["data/predictions", "metrics/evaluate.json"],
 }
 PARAMS = {"download": ["data.source"], "finetune": ["seed", "train"], "evaluate": ["evaluate"]}
+READ = {"preprocess": ["data/raw"], "finetune": ["data/tokens", "models/base"], "evaluate": ["models/finetuned"]}
 STEPS = 20
 
 
@@ -127,9 +128,19 @@ def md5(name: str) -> str:
     return hashlib.md5(json.dumps(listing).encode()).hexdigest() + ".dir"
 
 
+def described(name: str) -> dict[str, Any]:
+    """Return what dvc.lock says of a file or folder."""
+    files = [path for path in [Path(name), *Path(name).rglob("*")] if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    found: dict[str, Any] = {"path": name, "hash": "md5", "md5": md5(name), "size": size}
+    return {**found, "nfiles": len(files)} if Path(name).is_dir() else found
+
+
 def repro(force: bool) -> None:
     params = yaml.safe_load(Path("params.yaml").read_text())
-    known = json.loads(Path("dvc.lock").read_text()) if Path("dvc.lock").is_file() else {"stages": {}}
+    known: dict[str, Any] = {"schema": "2.0", "stages": {}}
+    if Path("dvc.lock").is_file():
+        known = json.loads(Path("dvc.lock").read_text())
     for stage, outs in OUTS.items():
         if not force and stage in known["stages"]:
             continue
@@ -137,9 +148,10 @@ def repro(force: bool) -> None:
         globals()[stage](params)
         code = [f"stages/{stage}.py", *(["inputs"] if stage == "download" else [])]
         known["stages"][stage] = {
-            "deps": [{"path": path, "md5": md5(path)} for path in code],
+            "cmd": f"python -m stages.{stage}",
+            "deps": [described(path) for path in [*code, *READ.get(stage, [])]],
             "params": {"params.yaml": {key: _value(params, key) for key in PARAMS.get(stage, [])}},
-            "outs": [{"path": out, "md5": md5(out)} for out in outs],
+            "outs": [described(out) for out in outs],
         }
         with outputs(Path("dvc.lock")) as (staged,):  # whole or not at all, for kill -9 comes at any moment
             write_json(staged, known)

@@ -38,7 +38,7 @@ def repository(tmp_path: Path) -> Repository:
         }
         for stage in lock.STAGES
     }
-    made.put("dvc.lock", json.dumps({"stages": stages}))
+    made.put("dvc.lock", json.dumps({"schema": "2.0", "stages": stages}))
     made.put("metrics/environment.json", json.dumps({"finetune": {"processor": "toy", "seconds": 3}}))
     made.git("init", "-q", "-b", "main")
     made.commit()

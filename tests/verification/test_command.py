@@ -124,13 +124,32 @@ def test_an_input_that_is_not_the_one_of_the_lock_is_named(
     assert [i["name"] for i in found["inputs"]] == [name]
 
 
-def test_changed_code_that_changes_no_output_is_named_and_bitwise(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_code_is_another_input_whatever_came_out(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.put("stages/finetune.py", "# a comment\n")
     project.commit()
-    assert run(monkeypatch, "--environments", "same") == 0
+    assert run(monkeypatch, "--environments", "same") == 1
+    assert core()["environments"]["same"]["reason"] == "other inputs than those of the reference: stages/finetune.py"
     assert [(i["kind"], i["name"]) for i in evidence("same")["inputs"]] == [("code", "stages/finetune.py")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ('"seed": 4', '"seed": 5', "seed"),
+        ('"lr": 0.5', '"lr": 0.4', "train.lr"),
+        ('"python -m stages.finetune"', '"python -m stages.other"', "finetune.cmd"),
+    ],
+)
+def test_a_lock_that_was_edited_alone_is_different(
+    project: Project, monkeypatch: pytest.MonkeyPatch, old: str, new: str, name: str
+) -> None:
+    text = (project.root / "dvc.lock").read_text()
+    assert old in text
+    project.put("dvc.lock", text.replace(old, new))
+    project.commit()
+    assert run(monkeypatch, "--environments", "same") == 1
+    assert core()["environments"]["same"]["reason"] == f"other inputs than those of the reference: {name}"
+    assert evidence("same")["differing"] == {}
 
 
 def test_a_crash_is_an_outcome(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,8 +268,8 @@ def test_bad_input_is_told(
     ("change", "message"),
     [
         ("rm dvc.lock", "has no dvc.lock, so there is no result to verify"),
-        ("printf 'stages: {download: {}}' > dvc.lock", "no entry of preprocess, tokenize, finetune, evaluate"),
-        ("printf '<<<<<<<' > dvc.lock", "found no stages, wanted what `dvc repro` writes"),
+        ("""echo '{"schema": "2.0", "stages": {"download": {}}}' > dvc.lock""", "no entry of preprocess, tokenize"),
+        ("printf '<<<<<<<' > dvc.lock", "not as `dvc repro` writes it"),
     ],
 )
 def test_a_commit_without_a_sound_lock_is_refused(

@@ -20,10 +20,10 @@ OUTS = {stage: f"data/{stage}" for stage in STAGES} | {"finetune": "models/finet
 def locked(**changed: Stage | None) -> Lock:
     """Return the lock of a plain chain of stages, with some of them other, or (None) left out."""
     found: Lock = {}
-    above = "inputs"
+    above = {"inputs": "1"}
     for stage, out in OUTS.items():
-        found[stage] = Stage("", {above: "1"}, {}, {out: stage})
-        above = out
+        found[stage] = Stage("", above, {}, {out: stage})
+        above = {out: stage}
     found |= {name: stage for name, stage in changed.items() if stage is not None}
     return {name: stage for name, stage in found.items() if changed.get(name, stage) is not None}
 
