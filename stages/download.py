@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
-from stages.core.files import outputs
+from stages.core.files import Accept, outputs
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.interfaces import Source
+from stages.project import graph
 from stages.sources import SOURCES
 from stages.sources.local import UNSAFE_WEIGHTS
 
@@ -71,12 +72,12 @@ class Params(Section):
     model: Model
 
 
-def download(data: Source, model: Source, raw: Path = RAW, base: Path = BASE) -> None:
+def download(data: Source, model: Source, raw: Path = RAW, base: Path = BASE, accept: Accept | None = None) -> None:
     """Fill the folders `raw` from `data` and `base` from `model`; on any failure both stay as they were.
 
     Raises InputError for what a source refuses, and for a model folder without config or with unsafe weights.
     """
-    with outputs(raw, base) as (new_raw, new_base):
+    with outputs(raw, base, accept=accept) as (new_raw, new_base):
         _fetch("data.source", data, new_raw)
         _fetch("model.source", model, new_base)
         _check_model(new_base)
@@ -110,8 +111,9 @@ def _check_model(folder: Path) -> None:
 def main() -> None:
     """Run the stage in the working folder."""
     with errors_told("download"):
+        inputs = graph.inputs("download")
         params = load(Params)
-        download(params.data.source, params.model.source)
+        download(params.data.source, params.model.source, accept=inputs.accept)
 
 
 if __name__ == "__main__":

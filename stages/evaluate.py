@@ -26,9 +26,10 @@ from pydantic import Field
 
 from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
-from stages.core.files import outputs, read_json, write_json, write_tsv
+from stages.core.files import Accept, outputs, read_json, write_json, write_tsv
 from stages.core.params import Section, load
 from stages.core.tables import Rows, read_batches, write_parquet
+from stages.project import graph
 from stages.repro import workers
 
 Integers = NDArray[np.integer]
@@ -52,7 +53,7 @@ class Params(Section):
     evaluate: Evaluate
 
 
-def evaluate(options: Evaluate, group: workers.Group, root: Path = Path()) -> None:
+def evaluate(options: Evaluate, group: workers.Group, root: Path = Path(), accept: Accept | None = None) -> None:
     """Score the model below `root`; the first worker of `group` writes. Raises InputError for inputs that disagree."""
     from stages.inference import logits, token_rows
     from stages.scoring import softmax
@@ -71,12 +72,13 @@ def evaluate(options: Evaluate, group: workers.Group, root: Path = Path()) -> No
     model = task.load(folder).to(group.device)
     probabilities = softmax(logits(model, rows, task.collate, group, "evaluate"))  # (N, C)
     if group.rank == 0:
-        publish(options, ids, rows.labels, probabilities, names, root)
+        publish(options, ids, rows.labels, probabilities, names, root, accept)
 
 
 def publish(
-    options: Evaluate, ids: Integers, labels: Integers, probabilities: Floats, names: Sequence[str], root: Path
-) -> None:
+    options: Evaluate, ids: Integers, labels: Integers, probabilities: Floats, names: Sequence[str], root: Path,
+    accept: Accept | None = None,
+) -> None:  # fmt: skip
     """Write all outputs below `root` and print the report. ids, labels (N,); probabilities (N, C) float32; N >= 1."""
     from stages.scoring.predictions import WORST_HEADER, prediction_table, worst_errors, worst_rows
     from stages.scoring.report import report, rounded
@@ -88,7 +90,7 @@ def publish(
         bins=options.calibration_bins, resamples=options.bootstrap, seed=options.bootstrap_seed,
     )  # fmt: skip
     targets = root / "metrics/evaluate.json", root / "metrics/evaluate", root / "data/predictions"
-    with outputs(*targets) as (metrics, plots, predictions):
+    with outputs(*targets, accept=accept) as (metrics, plots, predictions):
         write_json(metrics, said.scores)
         for name, (header, table) in said.tables.items():
             write_tsv(plots / name, header, table)
@@ -133,8 +135,9 @@ def _few(names: Sequence[str | None]) -> str:
 def main() -> None:
     """Score the model as params.yaml says."""
     with errors_told("evaluate"):
+        accept = graph.inputs("evaluate").accept if workers.leads() else None
         options = load(Params).evaluate
-        workers.run("stages.evaluate", lambda group: evaluate(options, group), MOST_WORKERS)
+        workers.run("stages.evaluate", lambda group: evaluate(options, group, accept=accept), MOST_WORKERS)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ from stages.core.files import outputs, read_json, write_json
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.interfaces import TokenRows
 from stages.objectives import OBJECTIVES
+from stages.project import graph
 from stages.repro import digests, environment, workers
+from stages.repro.inputs import Inputs
 from stages.repro.streams import Streams
 from stages.scoring import HEADLINE
 from stages.tasks import TASKS
@@ -107,25 +109,30 @@ class Params(Section):
 
 
 def finetune(
-    params: Params, group: workers.Group, tokens: Path, base: Path, model_out: Path, metrics_out: Path, curves_out: Path
-) -> None:
+    params: Params, group: workers.Group, tokens: Path, base: Path,
+    model_out: Path, metrics_out: Path, curves_out: Path, inputs: Inputs | None = None,
+) -> None:  # fmt: skip
     """Train on data/tokens (`tokens`) from models/base (`base`) and write the three outputs, on rank 0.
 
-    Raises InputError for inputs that do not fit each other or the params, and when training diverges.
+    `inputs` are those of the stage, taken on rank 0 before anything was read. Raises InputError for inputs that do not
+    fit each other or the params, for such as changed meanwhile, and when training diverges.
     """
     began = time.perf_counter()
     schema: dict[str, Any] = read_json(tokens / "schema.json")
     key = run_digest(params, tokens, base)
     if len(set(group.gather(key))) > 1:
         raise InputError("the workers see different code, params, data or models: give every host the same commit")
+    if inputs is not None:
+        inputs.check()  # so `key`, by which checkpoints are found again, is that of what was imported and read
     model, loop = _assemble(params, group, schema, tokens, base, workers.SCRATCH / key[:24], curves_out)
     state = loop.run()
     memory = group.gather(environment.peak_memory_mb())
     if group.rank == 0:
-        with outputs(model_out, metrics_out, curves_out) as (staged_model, staged_metrics, staged_curves):
-            _save_model(model, schema, base, staged_model)
-            write_json(staged_metrics, _summary(model, loop, state))
-            shutil.copytree(curves_out, staged_curves)
+        accept = None if inputs is None else inputs.accept
+        with outputs(model_out, metrics_out, curves_out, accept=accept) as (folder, metrics, curves):
+            _save_model(model, schema, base, folder)
+            write_json(metrics, _summary(model, loop, state))
+            shutil.copytree(curves_out, curves)
         shutil.rmtree(loop.scratch)
         seconds = time.perf_counter() - began
         environment.record("finetune", {"workers": group.size, "peak_memory_mb": memory, "seconds": round(seconds, 1)})
@@ -241,12 +248,14 @@ def _summary(model: Any, loop: Loop, state: State) -> dict[str, Any]:
 def main() -> None:
     """Run the stage on the working folder."""
     with errors_told("finetune"):
+        inputs = graph.inputs("finetune") if workers.leads() else None
         params = load(Params)
         workers.run(
             "stages.finetune",
             lambda group: finetune(
                 params, group, Path("data/tokens"), Path("models/base"),
                 Path("models/finetuned"), Path("metrics/finetune.json"), Path("metrics/finetune"),
+                inputs,
             ),
             most=params.train.batch_size // params.train.shard_size,
         )  # fmt: skip

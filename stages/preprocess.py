@@ -29,12 +29,13 @@ from stages.cleaning.rows import Rows, Splits
 from stages.cleaning.splits import Stratify, cut, refuse_singletons, refuse_unlearnable, sample
 from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
-from stages.core.files import outputs, write_json
+from stages.core.files import Accept, outputs, write_json
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.core.tables import ROWS_A_GROUP, parquet_writer
 from stages.formats import FORMATS
 from stages.formats.text import Encoding
 from stages.interfaces import Format, Schema
+from stages.project import graph
 from stages.repro.streams import Streams
 
 RAW, CLEAN, METRICS = Path("data/raw"), Path("data/clean"), Path("metrics/data.json")
@@ -148,7 +149,9 @@ class Params(Section):
     data: Data
 
 
-def preprocess(params: Params, raw: Path = RAW, clean: Path = CLEAN, metrics: Path = METRICS) -> dict[str, Any]:
+def preprocess(
+    params: Params, raw: Path = RAW, clean: Path = CLEAN, metrics: Path = METRICS, accept: Accept | None = None
+) -> dict[str, Any]:
     """Write the folder `clean` and the file `metrics` from the files in `raw`; return the metrics.
 
     Raises InputError, and leaves both as they were, for rows that cannot be used and splits that cannot be made.
@@ -168,7 +171,7 @@ def preprocess(params: Params, raw: Path = RAW, clean: Path = CLEAN, metrics: Pa
     sample(splits, data.per_class, data.limit, streams)
     told = {"read": read, "dropped": splits.dropped, "found": found, **_sizes(splits.rows, codes, labels)}
     schema: Schema = {"task": params.task.name, "labels": labels}
-    with outputs(clean, metrics) as (folder, file):
+    with outputs(clean, metrics, accept=accept) as (folder, file):
         folder.mkdir()
         places = np.full(len(names), -1, dtype=np.int32)  # class index of each label's code
         places[codes] = np.arange(len(codes))
@@ -229,7 +232,8 @@ def _write(path: Path, rows: Rows, texts: list[str], labels: np.ndarray[Any, np.
 def main() -> None:
     """Read params.yaml and run the stage."""
     with errors_told("preprocess"):
-        told = preprocess(load(Params))
+        inputs = graph.inputs("preprocess")
+        told = preprocess(load(Params), accept=inputs.accept)
         print("preprocess: " + ", ".join(f"{told['rows'][split]:,} {split}" for split in SPLITS) + " rows")
         for reason, count in told["dropped"]["train"].items():
             if count:

@@ -36,6 +36,7 @@ from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 from stages.core.files import canonical_json
 from stages.core.params import PARAMS, dvc_keys
+from stages.project import graph
 from stages.repro import digests
 from stages.repro.workers import SCRATCH
 from stages.scoring import HEADLINE
@@ -88,8 +89,7 @@ def metric(asked: str) -> str:
 def base(tree: Any, found: Space) -> str:
     """Return the digest of what all trials share: params that are not searched, code, packages."""
     rest = spaces.placed(tree, dict.fromkeys(found))
-    graph = yaml12.read(Path("dvc.yaml"))[0]["stages"]
-    deps = {dep for name, stage in graph.items() if name != "evaluate" for dep in stage.get("deps", [])}
+    deps = {dep for stage in graph.stages(Path()) if stage.name != "evaluate" for dep in stage.deps}
     code = {dep: _digest(Path(dep)) for dep in sorted(deps) if dep.startswith(_CODE)}
     return digests.of_value([{key: value for key, value in rest.items() if key != "evaluate"}, code])
 

@@ -23,10 +23,11 @@ import pyarrow as pa
 from pydantic import Field
 
 from stages.core.cli import errors_told
-from stages.core.files import outputs, read_json, write_json
+from stages.core.files import Accept, outputs, read_json, write_json
 from stages.core.params import Section, load
 from stages.core.tables import arrow_writer, read_batches
 from stages.encoding import Encoder, load_encoder
+from stages.project import graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,8 +54,9 @@ class Params(Section):
 
 
 def tokenize(
-    max_length: int, clean: Path = CLEAN, base: Path = BASE, tokens: Path = TOKENS, metrics: Path = METRICS
-) -> dict[str, Any]:
+    max_length: int, clean: Path = CLEAN, base: Path = BASE, tokens: Path = TOKENS, metrics: Path = METRICS,
+    accept: Accept | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Write the folder `tokens` and the file `metrics` from the folders `clean` and `base`; return the metrics.
 
     Raises InputError, and leaves both as they were, for a model folder without config or tokenizer, a tokenizer that
@@ -62,7 +64,7 @@ def tokenize(
     """
     schema = read_json(clean / "schema.json")
     encoder = load_encoder(base, max_length)
-    with outputs(tokens, metrics) as (folder, file):
+    with outputs(tokens, metrics, accept=accept) as (folder, file):
         folder.mkdir()
         told = {
             split: _write(clean / f"{split}.parquet", folder / f"{split}.arrow", encoder, max_length)
@@ -114,7 +116,8 @@ def _metrics(lengths: NDArray[np.int32], unknown: int, max_length: int, special:
 def main() -> None:
     """Read params.yaml and run the stage."""
     with errors_told("tokenize"):
-        for split, told in tokenize(load(Params).tokenize.max_length).items():
+        inputs = graph.inputs("tokenize")
+        for split, told in tokenize(load(Params).tokenize.max_length, accept=inputs.accept).items():
             shown = f"{told['rows']:,} rows, {told['tokens']:,} tokens, {told['truncated']:.1%} of the texts cut"
             print(f"tokenize: {split}: {shown}")
 

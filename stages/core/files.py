@@ -10,20 +10,24 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stages.core.errors import InputError
 
+SCRATCH = Path(os.environ.get("REPRISE_SCRATCH", ".reprise"))
+Accept = Callable[[Mapping[Path, Path]], None]  # staged path -> its target
+
 
 @contextlib.contextmanager
-def outputs(*targets: Path) -> Iterator[tuple[Path, ...]]:
+def outputs(*targets: Path, accept: Accept | None = None) -> Iterator[tuple[Path, ...]]:
     """Yield one staging path for each target; on success move each in place, on any failure leave no trace.
 
-    The body makes each staging path a file or a folder. All are written and synced before the first is moved, and when
-    one cannot be moved the others go back: so a full disk leaves the old outputs as they were. Files get the mode 0666
-    and folders 0777, less the umask, whatever wrote them. Raises InputError when a place cannot be written.
+    The body makes each staging path a file or a folder. All are written and synced, then `accept` is asked: it raises
+    to refuse them, and may move them elsewhere first. Then all are moved, and when one cannot be moved the others go
+    back: so a full disk leaves the old outputs as they were. Files get the mode 0666 and folders 0777, less the umask,
+    whatever wrote them. Raises InputError when a place cannot be written.
     """
     staged = tuple(t.with_name(f".{t.name}.partial") for t in targets)
     try:
@@ -34,6 +38,8 @@ def outputs(*targets: Path) -> Iterator[tuple[Path, ...]]:
         for path in staged:
             _set_modes(path)
             sync(path)
+        if accept is not None:
+            accept(dict(zip(staged, targets, strict=True)))
         _swap(staged, targets)
     except OSError as error:
         raise InputError(f"{error.filename or targets[0]}: cannot be written: {error.strerror}") from error

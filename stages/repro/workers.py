@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from stages.core.errors import InputError
+from stages.core.files import SCRATCH
 from stages.repro.determinism import ENVIRONMENT, ensure_environment
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-SCRATCH = Path(os.environ.get("REPRISE_SCRATCH", ".reprise"))
 RENDEZVOUS = "REPRISE_RENDEZVOUS"  # set by the supervisor for its workers: the file through which they meet,
 MEMORY = "REPRISE_MEMORY"  # and the descriptor of the memory they share
 GRACE = 5.0  # seconds that workers have to end by themselves after one of them failed
@@ -73,9 +73,14 @@ def run(module: str, work: Callable[[Group], None], most: int) -> None:
     supervised = (
         RENDEZVOUS in os.environ
     )  # then the supervisor has the lock; under torchrun the host of rank 0 takes it
-    locked = contextlib.nullcontext() if supervised or os.environ["RANK"] != "0" else lock(module.rsplit(".", 1)[-1])
+    locked = contextlib.nullcontext() if supervised or not leads() else lock(module.rsplit(".", 1)[-1])
     with locked, group.joined() as joined:
         work(joined)
+
+
+def leads() -> bool:
+    """Tell whether this process is the worker of rank 0, which writes."""
+    return os.environ.get("RANK") == "0"
 
 
 def count(most: int) -> int:

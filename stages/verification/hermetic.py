@@ -18,59 +18,32 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stages.core import yaml12
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
+from stages.project.graph import GRAPH, Stage, stages
 from stages.repro.digests import of_folder
 from stages.verification import watching
 
 PARAMS = "params.yaml"
-GRAPH = "dvc.yaml"
 PACKAGE = "stages/__init__.py"  # of no stage's deps, for a test keeps it free of code
 RECORD = "metrics/environment.json"  # no output, for it differs between runs that came out the same
 SCRATCH = ".reprise"
 NOT_DECLARED = {"reads": "deps", "lists": "deps", "writes": "outs", "removes": "outs"}
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What dvc.yaml says of a stage."""
+def may_write(stage: Stage) -> tuple[str, ...]:
+    """Return the paths at and below which `stage` may write: staging paths of `outputs(…)` too, which may hold several.
 
-    name: str
-    command: str
-    deps: tuple[str, ...]
-    params: tuple[str, ...]  # dotted keys of params.yaml
-    outs: tuple[str, ...]  # metrics and plots too
-
-    @property
-    def may_write(self) -> tuple[str, ...]:
-        """Return the paths at and below which it may write: staging paths of `outputs(…)` too, which may hold several.
-
-        So metrics/.finetune.partial stands beside metrics/finetune/trace.tsv.
-        """
-        whole = [Path(path) for path in (*self.outs, RECORD)]
-        above = {path for out in whole for path in (out, out.parent) if path.name}
-        aside = {path.with_name(f".{path.name}.{kind}") for path in above for kind in ("partial", "replaced")}
-        return (SCRATCH, *sorted(path.as_posix() for path in {*whole, *aside}))
-
-
-def stages(project: Path) -> list[Stage]:
-    """Return the stages of the project's dvc.yaml. Raises InputError when it is broken."""
-    found = yaml12.read(project / GRAPH)[0].get("stages", {})
-    return [_stage(name, entry) for name, entry in found.items()]
-
-
-def _stage(name: str, entry: Mapping[str, Any]) -> Stage:
-    outs = [_path(out) for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
-    return Stage(name, entry["cmd"], tuple(entry.get("deps", ())), tuple(entry.get("params", ())), tuple(outs))
-
-
-def _path(out: Any) -> str:
-    return out if isinstance(out, str) else str(next(iter(out)))
+    So metrics/.finetune.partial stands beside metrics/finetune/trace.tsv.
+    """
+    whole = [Path(path) for path in (*stage.outs, RECORD)]
+    above = {path for out in whole for path in (out, out.parent) if path.name}
+    aside = {path.with_name(f".{path.name}.{kind}") for path in above for kind in ("partial", "replaced")}
+    return (SCRATCH, *sorted(path.as_posix() for path in {*whole, *aside}))
 
 
 def folder(project: Path, name: str) -> Path:
@@ -94,7 +67,7 @@ def run(project: Path, stage: Stage, python: str = sys.executable) -> list[str]:
     touched = set(log.read_text(encoding="utf-8").splitlines()) if log.is_file() else set()
     after = of_folder(sandbox)
     for path in after.keys() | before.keys():
-        if before.get(path) != after.get(path) and not _within(path, stage.may_write):
+        if before.get(path) != after.get(path) and not _within(path, may_write(stage)):
             touched.add(f"{'writes' if path in after else 'removes'} {path}")
     amiss = [f"{line}, which {GRAPH} does not list among its {NOT_DECLARED[line.split()[0]]}" for line in touched]
     if code and not amiss:
@@ -141,7 +114,7 @@ def _ended(sandbox: Path, project: Path, stage: Stage, log: Path, python: str) -
     """Run the stage's command; return its exit code and the last line it said on standard error."""
     watched = {
         "sandbox": str(sandbox), "project": str(project), "log": str(log), "reads": [*stage.deps, PARAMS, PACKAGE],
-        "writes": [*stage.may_write], "free": [sys.prefix, sys.base_prefix],
+        "writes": [*may_write(stage)], "free": [sys.prefix, sys.base_prefix],
     }  # fmt: skip
     environment = {**os.environ, watching.WATCHED: json.dumps(watched), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PYTHONPATH"] = str(_python_path(sandbox.parent, environment.get("PYTHONPATH")))

@@ -18,6 +18,7 @@ from typing import Any
 from stages.core import yaml12
 from stages.core.errors import InputError
 from stages.core.params import PARAMS
+from stages.project import graph
 from stages.project.lock import Stage, within
 from stages.repro import digests
 from stages.verification.ledger import triple
@@ -66,12 +67,13 @@ class Plan:
 
 def of(clone: Path) -> Plan:
     """Return what `dvc repro` would run in a fresh clone. Raises InputError when dvc.yaml or params.yaml is broken."""
-    graph, params = (yaml12.parse(yaml12.read_text(clone / name), name)[0] for name in ("dvc.yaml", str(PARAMS)))
+    declared = {stage.name: stage for stage in graph.stages(clone)}
+    params = yaml12.parse(yaml12.read_text(clone / PARAMS), str(PARAMS))[0]
     try:
-        stages = {name: _stage(entry, params, clone) for name, entry in graph["stages"].items()}
+        stages = {name: _stage(stage, params, clone) for name, stage in declared.items()}
         fetching = stages.pop(FETCHING)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"dvc.yaml: not as this project writes it: {error}") from None
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{graph.GRAPH}: not as this project writes it: {error}") from None
     found = triple.of(stages)
     streams = {
         k.removeprefix(STREAMS): v for s in stages.values() for k, v in s.params.items() if k.startswith(STREAMS)
@@ -83,24 +85,23 @@ def of(clone: Path) -> Plan:
         parameters={k: v for k, v in found.parameters.items() if not k.startswith(STREAMS)},
         data={path: digest for path, digest in found.data.items() if path not in wanted},
         wanted=wanted, seed=params["seed"], streams=streams,
-        sources=tuple(graph["stages"][FETCHING].get("params", [])), fetching=fetching.params,
+        sources=declared[FETCHING].params, fetching=fetching.params,
         fetched=read, named=dict(_named(fetching.params, read, clone)),
     )  # fmt: skip
 
 
-def _stage(entry: Mapping[str, Any], params: Mapping[str, Any], clone: Path) -> Stage:
+def _stage(stage: graph.Stage, params: Mapping[str, Any], clone: Path) -> Stage:
     values: dict[str, Any] = {}
-    for key in entry.get("params", []):
+    for key in stage.params:
         value: Any = params
         for part in key.split("."):
             value = value[part]
         values |= yaml12.leaves({key: value})
-    outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
     return Stage(
-        command=entry["cmd"],
-        deps={path: md5(clone / path) if (clone / path).exists() else "" for path in entry.get("deps", [])},
+        command=stage.command,
+        deps={path: md5(clone / path) if (clone / path).exists() else "" for path in stage.deps},
         params=values,
-        outs={out if isinstance(out, str) else next(iter(out)): "" for out in outs},
+        outs=dict.fromkeys(stage.outs, ""),
     )
 
 
