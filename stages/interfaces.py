@@ -22,7 +22,7 @@ class Source(Protocol):
 class Format(Protocol):
     """How rows are read from a file: one name of `data.format`."""
 
-    unit: ClassVar[str]  # what a row's number counts, in messages: line or row
+    unit: ClassVar[str]  # what a row's number counts, in messages: line, row or file
 
     def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
         """Yield (line or row number from 1, the cells of `columns` as text) in file order, streaming.

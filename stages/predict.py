@@ -43,7 +43,8 @@ from stages.core.errors import InputError, nearest
 from stages.core.files import read_json
 from stages.encoding import Encoder, load_encoder
 from stages.formats import FORMATS
-from stages.formats.text import Encoding, lines
+from stages.formats.content import Encoding
+from stages.formats.text import lines
 from stages.repro.determinism import ensure_environment
 from stages.repro.workers import Group
 

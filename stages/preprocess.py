@@ -33,7 +33,7 @@ from stages.core.files import Accept, outputs, write_json
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.core.tables import ROWS_A_GROUP, parquet_writer
 from stages.formats import FORMATS
-from stages.formats.text import Encoding
+from stages.formats.content import Encoding
 from stages.interfaces import Format, Schema
 from stages.project import graph
 from stages.repro.streams import Streams

@@ -189,7 +189,7 @@ def test_texts_are_cleaned_as_in_training(tmp_path: Path) -> None:
         ("a.csv", b"id,txet\n1,x\n", "a.csv: no column 'text' (nearest: 'txet')"),
         ("a.csv", b"id,text\n1,x\n2\n", "a.csv, line 3: found 1 column, wanted 2"),
         ("a.jsonl", b'{"text": "x"}\n{"text": \n', "a.jsonl, line 2: not JSON"),
-        ("a.jsonl", b'{"text": "x"}\n{"text": 1.5}\n', "a.jsonl, line 2: found a fraction in column 'text'"),
+        ("a.jsonl", b'{"text": "x"}\n{"text": 1.5}\n', "a.jsonl, line 2: found the number 1.5 in column 'text'"),
         ("a.jsonl", b'{"text": "\\ud800"}\n', "a.jsonl, line 1: found half a surrogate pair"),
         ("a.parquet", b"PAR", "a.parquet: not a readable Parquet file"),
     ],

@@ -1,16 +1,30 @@
-"""What the formats with typed values share: a value as text."""
+"""What the formats with typed values share: values as text, and columns within columns."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, nearest
+
+_EXACT = 1 << 53  # beyond it, a float is no longer one whole number
+_DEPTH = 3  # objects within objects whose keys a message lists
+
+
+class NoColumn(InputError):
+    """A column that is not there: its message ends with the nearest of the `known` ones and a hint."""
+
+    def __init__(self, where: str, column: str, known: Iterable[str], hint: str = "") -> None:
+        super().__init__(f"{where}: no column {column!r}{nearest(column, known)}{hint}")
+        self.column = column
 
 
 def text_of(value: Any, where: str, column: str) -> str:
-    """Return a text, integer, boolean or missing value as text; what is missing is the empty text.
+    """Return a text, whole number, boolean or missing value as text; what is missing is the empty text.
 
-    Raises InputError for anything else: a fraction has no one spelling, and a list or object is no text.
+    A whole number may be a float (1.0 is "1"), and NaN is missing: so tables with gaps come out of pandas. Raises
+    InputError for anything else: a fraction has no one spelling, and a list or object is no text.
     """
     match value:
         case str():
@@ -21,6 +35,62 @@ def text_of(value: Any, where: str, column: str) -> str:
             return "true" if value else "false"
         case int():
             return str(value)
+        case float() if value != value:
+            return ""
+        case float() if abs(value) <= _EXACT and value.is_integer():
+            return str(int(value))
         case _:
-            found = "a fraction" if isinstance(value, float) else f"a {type(value).__name__}"
-            raise InputError(f"{where}: found {found} in column {column!r}, wanted text, an integer, a boolean or null")
+            found = f"the number {value!r}" if isinstance(value, float) else f"a {type(value).__name__}"
+            raise InputError(
+                f"{where}: found {found} in column {column!r}, wanted text, a whole number, a boolean or null"
+            )
+
+
+def reach(row: Mapping[str, Any], column: str) -> Any:
+    """Return the value of `column`: where no column has that very name, a dot leads into an object.
+
+    What lies within a null is null. Raises KeyError when there is no such column.
+    """
+    if column in row:
+        return row[column]
+    for at in (place for place, letter in enumerate(column) if letter == "."):
+        inner = row.get(column[:at], "")
+        if inner is None:
+            return None
+        if isinstance(inner, dict):
+            try:
+                return reach(inner, column[at + 1 :])
+            except KeyError:
+                continue
+    raise KeyError(column)
+
+
+def known(row: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the names of the columns of `row`, those within objects too."""
+    for key, value in row.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict) and prefix.count(".") < _DEPTH:
+            yield from known(value, f"{prefix}{key}.")
+
+
+def cells_of(row: Mapping[str, Any], columns: Sequence[str], where: str) -> list[str]:
+    """Return the cells of `columns` as text. Raises InputError for a column that is missing or holds no text."""
+    cells = []
+    for column in columns:
+        try:
+            value = reach(row, column)
+        except KeyError:
+            raise NoColumn(where, column, known(row)) from None
+        cells.append(text_of(value, where, column))
+    return cells
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"an object has the key {next(n for n in names if names.count(n) > 1)!r} twice")
+    return found
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_unique)  # raises ValueError and RecursionError

@@ -8,38 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from stages.core.errors import InputError, nearest
-from stages.formats.cells import text_of
+from stages.core.errors import InputError
+from stages.formats.cells import DECODER, cells_of
 from stages.formats.text import lines
 
 
 @dataclass(frozen=True)
 class Jsonl:
-    """One JSON object a line, its keys the columns; a value is text, an integer, a boolean or null."""
+    """One JSON object a line, its keys the columns; a value is text, a whole number, a boolean or null."""
 
     unit: ClassVar[str] = "line"
 
     def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
         """See stages.interfaces.Format."""
         for number, line in lines(path, encoding):
-            if not line or line.isspace():
-                continue
-            where = f"{path}, line {number}"
-            row = _object(line, where)
-            cells = []
-            for column in columns:
-                if column not in row:
-                    raise InputError(f"{where}: no column {column!r}{nearest(column, row)}")
-                cells.append(text_of(row[column], where, column))
-            yield number, cells
+            if line and not line.isspace():
+                where = f"{path}, line {number}"
+                yield number, cells_of(_object(line, where), columns, where)
 
 
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        row = DECODER.decode(line)
+    except RecursionError:
+        raise InputError(f"{where}: not JSON that can be read: nested too deeply") from None
+    except ValueError as error:
         reason = f"column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise InputError(f"{where}: not JSON: {reason}") from None
+        several = "; a file that is one array of objects is format json" if line.lstrip().startswith("[") else ""
+        raise InputError(f"{where}: not JSON: {reason}{several}") from None
     if not isinstance(row, dict):
-        raise InputError(f"{where}: found {line[:60]!r}, wanted a JSON object")
+        several = "; a file that is one array of objects is format json" if isinstance(row, list) else ""
+        raise InputError(f"{where}: found {line[:60]!r}, wanted a JSON object{several}")
     return row

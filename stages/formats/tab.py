@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from stages.core.errors import InputError
-from stages.formats.text import Records, lines, pick
+from stages.formats.text import Records, lines, pick, refuse_returns
 
 _ROLES = frozenset(["class", "c", "meta", "m", "ignore", "i", "weight", "w"])
 
@@ -23,6 +23,7 @@ class Tab:
         """See stages.interfaces.Format."""
         cells = ((number, line.removesuffix("\r").split("\t")) for number, line in lines(path, encoding))
         names = next(cells, (1, [""]))[1]
+        refuse_returns(path, names)
         for wanted in ("types", "roles"):
             number, found = next(cells, (0, []))
             if not number:

@@ -1,34 +1,23 @@
-"""What the formats of lines share: decoding in constant memory, and rows of cells under column names."""
+"""What the formats of lines share: lines, and rows of cells under column names."""
 
 from __future__ import annotations
 
-import codecs
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from stages.core.errors import InputError, nearest
+from stages.core.errors import InputError
+from stages.formats.cells import NoColumn
+from stages.formats.content import LONGEST, decoded
 
-LONGEST = 10_000_000  # characters of one line, and of one quoted CSV field: more is no row of text
 NO_HEADER = "; a file without header needs the names of its columns in data.format.header"
-_COMMON = ("utf-8", "utf-16", "ascii", "latin-1", "cp1252", "iso8859-2", "iso8859-15", "koi8-r", "gb18030", "shift-jis")
-_BLOCK = 1 << 18  # bytes
+RETURNS = r"found a carriage return alone; if these are its line ends, mend them: tr '\r' '\n' < OLD > NEW"
+_LONE_RETURN = re.compile(r"\r(?!\n)")
 
-
-def _codec(name: str) -> str:
-    """Return `name` if it is a text encoding that can be read piece by piece. Raises ValueError otherwise."""
-    try:
-        "".encode(name)
-        codecs.getincrementaldecoder(name)
-    except (LookupError, ValueError):
-        raise ValueError(f"unknown text encoding {name!r}{nearest(name, _COMMON)}") from None
-    return name
-
-
-Encoding = Annotated[str, AfterValidator(_codec)]  # the type of `data.encoding`
 Records = Iterator[tuple[int, list[str]]]  # (line, cells)
 Header = Annotated[
     bool | tuple[str, ...],
@@ -44,7 +33,7 @@ def lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
     """
     number, held = 1, 0
     rest: list[str] = []  # the pieces, `held` characters, of a line that began in an earlier block
-    for text in _decoded(path, encoding):
+    for text in decoded(path, encoding):
         if "\0" in text:
             at = number + text.count("\n", 0, text.index("\0"))
             raise InputError(f"{path}, line {at}: found a NUL character, wanted text: is this a binary file?")
@@ -62,52 +51,26 @@ def lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
         yield number, "".join(rest)
 
 
-def _decoded(path: Path, encoding: str) -> Iterator[str]:
-    """Yield the file's text piece by piece, without a byte order mark."""
-    decoder = codecs.getincrementaldecoder(encoding)("strict")
-    line, start = 1, True
-    try:
-        with path.open("rb") as file:
-            while True:
-                block = file.read(_BLOCK)
-                if start and not block:
-                    raise InputError(f"{path}: empty file")
-                try:
-                    text = decoder.decode(block, final=not block)
-                except UnicodeError as error:
-                    raise InputError(_undecodable(path, encoding, line, file.tell(), error)) from None
-                line += text.count("\n")
-                yield text.removeprefix("\ufeff") if start else text
-                start = False
-                if not block:
-                    return
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _undecodable(path: Path, encoding: str, line: int, end: int, error: UnicodeError) -> str:
-    """Say where the bytes stop being `encoding`: `line` is the block's first, `end` the block's end in the file."""
-    where, found = f"{path}, line {line} or later", "bytes"
-    if isinstance(error, UnicodeDecodeError):
-        good = error.object[: error.start].decode(encoding, "ignore")
-        where = f"{path}, line {line + good.count(chr(10))}, byte {end - len(error.object) + error.start}"
-        found = f"byte {error.object[error.start]:#04x}"
-    return f"{where}: found {found}, which cannot be {encoding}, the encoding declared"
-
-
 def read_header(path: Path, records: Records, given: bool | tuple[str, ...]) -> tuple[list[str], Records]:
     """Return the column names and the records of rows; `given` is a format's `header`.
 
-    Raises InputError for a file without any line.
+    Raises InputError for a file without any line, or with the line ends of old Macs.
     """
     if isinstance(given, tuple):
         return list(given), records
     first = next(records, None)
     if first is None:
         raise InputError(f"{path}: holds nothing but blank lines")
+    refuse_returns(path, first[1])
     if given:
         return first[1], records
     return [str(n + 1) for n in range(len(first[1]))], chain([first], records)
+
+
+def refuse_returns(path: Path, first: Sequence[str]) -> None:
+    """Raise InputError if the cells of the first line hold a carriage return alone: the line end of old Macs."""
+    if any(map(_LONE_RETURN.search, first)):
+        raise InputError(f"{path}, line 1: {RETURNS}")
 
 
 def pick(path: Path, names: Sequence[str], records: Records, columns: Sequence[str], hint: str = "") -> Records:
@@ -131,6 +94,6 @@ def position(path: Path, names: Sequence[str], column: str, hint: str = "") -> i
         case [place]:
             return place
         case []:
-            raise InputError(f"{path}: no column {column!r}{nearest(column, (n[:60] for n in names))}{hint}")
+            raise NoColumn(str(path), column, (name[:60] for name in names), hint)
         case _:
             raise InputError(f"{path}: two columns are named {column!r}")

@@ -36,12 +36,31 @@ def _jsonl(path: Path, names: list[str], rows: list[list[str]]) -> None:
     path.write_bytes("".join(line + "\n" for line in lines).encode())
 
 
+def _json(path: Path, names: list[str], rows: list[list[str]]) -> None:
+    path.write_text(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=1))
+
+
+def _folders(path: Path, names: list[str], rows: list[list[str]]) -> None:
+    for number, cells in enumerate(rows):
+        row = dict(zip(names, cells, strict=True))
+        (path / row["label"]).mkdir(parents=True, exist_ok=True)
+        (path / row["label"] / f"{number:02}.txt").write_bytes(row["text"].encode("utf-8-sig"))
+
+
 def _parquet(path: Path, names: list[str], rows: list[list[str]]) -> None:
     columns = [pa.array([row[i] for row in rows], pa.string()) for i in range(len(names))]
     pq.write_table(pa.table(columns, names=names), path)
 
 
-WRITERS: dict[str, Write] = {"tab": _tab, "tsv": _tsv, "csv": _csv, "jsonl": _jsonl, "parquet": _parquet}
+WRITERS: dict[str, Write] = {
+    "tab": _tab,
+    "tsv": _tsv,
+    "csv": _csv,
+    "json": _json,
+    "jsonl": _jsonl,
+    "parquet": _parquet,
+    "folders": _folders,
+}
 
 
 @pytest.fixture(params=sorted(FORMATS))
@@ -58,5 +77,5 @@ def reader(kind: str) -> Format:
 
 @pytest.fixture
 def write(kind: str) -> Write:
-    """Return the function that writes a table in the format."""
+    """Return the function that writes a table in the format; rows of folders must be sorted by label."""
     return WRITERS[kind]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
-from stages.formats import text
+from stages.formats import content, text
 from stages.formats.text import LONGEST, lines
 
 WRONG = "t, line 3, byte 9: found byte 0xe9, which cannot be utf-8, the encoding declared"
@@ -32,7 +32,7 @@ def test_lines_do_not_depend_on_the_blocks_they_are_read_in(
 ) -> None:
     written[0] = "first " + written[0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "_BLOCK", block)
+        patch.setattr(content, "_BLOCK", block)
         found = read(tmp_path / "t", ("\n".join(written) + "\n").encode(encoding), encoding)
     assert found == list(enumerate(written, 1))
 
@@ -52,7 +52,7 @@ def test_a_wrong_encoding_is_told_with_line_and_byte(tmp_path: Path) -> None:
 
 
 def test_a_wrong_encoding_is_told_beyond_the_first_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "_BLOCK", 4)
+    monkeypatch.setattr(content, "_BLOCK", 4)
     with pytest.raises(InputError, match=WRONG):
         read(tmp_path / "t", b"one\ntwo\nc\xe9 and more")
 
@@ -82,17 +82,17 @@ def test_a_line_of_100_mb_is_refused_in_constant_memory(tmp_path: Path) -> None:
 
 def test_the_longest_line_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "LONGEST", 5)
-    monkeypatch.setattr(text, "_BLOCK", 2)
+    monkeypatch.setattr(content, "_BLOCK", 2)
     assert read(tmp_path / "t", b"12345\n1") == [(1, "12345"), (2, "1")]
 
 
 def test_a_line_one_beyond_the_longest_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "LONGEST", 5)
-    monkeypatch.setattr(text, "_BLOCK", 2)
+    monkeypatch.setattr(content, "_BLOCK", 2)
     with pytest.raises(InputError, match=r"line 1: longer than 5 characters"):
         read(tmp_path / "t", b"123456\n1")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+    with pytest.raises(InputError, match="is a folder, wanted a file"):
         list(lines(tmp_path, "utf-8"))
