@@ -16,11 +16,14 @@ if not __package__:
     sys.stderr.write("run me as: python -m stages.diverge\n")
     sys.exit(2)
 
-import argparse
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("diverge")  # the imports below take their time
+
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.core.cli import errors_told
 from stages.verification.divergence import COLUMNS, Divergence, Parting, compare_runs, find_run
 from stages.verification.states import StateDifference
 
@@ -67,11 +70,11 @@ def _state(what: str, state: StateDifference) -> Iterator[str]:
 
 def main() -> None:
     """Compare the two runs that the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m stages.diverge", description="Tell where two runs part.")
+    parser = cli.parser("diverge", __doc__)
     parser.add_argument("a", type=Path, metavar="A", help="a trace, or the folder of a run")
     parser.add_argument("b", type=Path, metavar="B", help="the same of the other run")
     arguments = parser.parse_args()
-    with errors_told("diverge"):
+    with cli.errors_told("diverge"):
         found = compare_runs(find_run(arguments.a), find_run(arguments.b))
         for line in report(found):
             print(line)

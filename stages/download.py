@@ -15,11 +15,15 @@ if not __package__:
     print("run me as: python -m stages.download", file=sys.stderr)
     sys.exit(2)
 
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("download")  # the imports below take their time
+
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import Accept, outputs
 from stages.core.params import Elsewhere, Section, choice, load
@@ -110,7 +114,8 @@ def _check_model(folder: Path) -> None:
 
 def main() -> None:
     """Run the stage in the working folder."""
-    with errors_told("download"):
+    with cli.errors_told("download"):
+        cli.parser("download", __doc__).parse_args()
         inputs = graph.inputs("download")
         params = load(Params)
         download(params.data.source, params.model.source, accept=inputs.accept)

@@ -16,6 +16,11 @@ if not __package__:
     print("run me as: python -m stages.evaluate", file=sys.stderr)
     sys.exit(2)
 
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("evaluate")  # the imports below take their time
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +29,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 from stages.core.files import Accept, outputs, read_json, write_json, write_tsv
 from stages.core.params import Section, load
@@ -134,7 +138,8 @@ def _few(names: Sequence[str | None]) -> str:
 
 def main() -> None:
     """Score the model as params.yaml says."""
-    with errors_told("evaluate"):
+    with cli.errors_told("evaluate"):
+        cli.parser("evaluate", __doc__).parse_args()
         accept = graph.inputs("evaluate").accept if workers.leads() else None
         options = load(Params).evaluate
         workers.run("stages.evaluate", lambda group: evaluate(options, group, accept=accept), MOST_WORKERS)

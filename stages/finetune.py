@@ -13,6 +13,11 @@ if not __package__:
     print("run me as: python -m stages.finetune", file=sys.stderr)
     sys.exit(2)
 
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("finetune")  # the imports below take their time
+
 import shutil
 import sys
 import time
@@ -21,7 +26,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import outputs, read_json, write_json
 from stages.core.params import Elsewhere, Section, choice, load
@@ -247,7 +251,8 @@ def _summary(model: Any, loop: Loop, state: State) -> dict[str, Any]:
 
 def main() -> None:
     """Run the stage on the working folder."""
-    with errors_told("finetune"):
+    with cli.errors_told("finetune"):
+        cli.parser("finetune", __doc__).parse_args()
         inputs = graph.inputs("finetune") if workers.leads() else None
         params = load(Params)
         workers.run(

@@ -18,7 +18,11 @@ if not __package__:
     print("run me as: python -m stages.objects", file=sys.stderr)
     sys.exit(2)
 
-import argparse
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("objects")  # the imports below take their time
+
 import contextlib
 import hashlib
 import json
@@ -32,7 +36,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 
 CHUNK = 1 << 20  # bytes read at once
@@ -218,14 +221,12 @@ def _md5(path: Path) -> str:
 
 def main() -> None:
     """Check what DVC keeps for the dvc.lock of the working folder."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stages.objects", description="Hash what DVC keeps and say what is damaged.",
-        epilog="Exit codes: 0 all is whole, 1 something is damaged or missing, 2 bad input.",
-    )  # fmt: skip
+    codes = "Exit codes: 0 all is whole, 1 something is damaged or missing, 2 bad input."
+    parser = cli.parser("objects", __doc__, epilog=codes)
     parser.add_argument("--remote", metavar="NAME", help="check this remote too, and mend from it")
     parser.add_argument("--mend", action="store_true", help="replace what is damaged by what is whole elsewhere")
     arguments = parser.parse_args()
-    with errors_told("objects"):
+    with cli.errors_told("objects"):
         raise SystemExit(0 if check(arguments.remote, arguments.mend) else 1)
 
 

@@ -14,7 +14,11 @@ if not __package__:
     print("run me as: python -m stages.params", file=sys.stderr)
     sys.exit(2)
 
-import argparse
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("params")  # the imports below take their time
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,6 @@ from pydantic import create_model
 
 from stages import download, evaluate, finetune, preprocess, tokenize
 from stages.core import yaml12
-from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import canonical_json
 from stages.core.params import PARAMS, SECTIONS, Section, decode, is_elsewhere
@@ -73,11 +76,11 @@ def schema() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.params", description="Check params.yaml as a whole.")
+    parser = cli.parser("params", __doc__)
     parser.add_argument("--params", type=Path, default=PARAMS, metavar="FILE", help="the file to check")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema instead")
     arguments = parser.parse_args()
-    with errors_told("params"):
+    with cli.errors_told("params"):
         if arguments.schema:
             print(schema(), end="")
         else:

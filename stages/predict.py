@@ -23,6 +23,11 @@ if not __package__:
     print("run me as: python -m stages.predict", file=sys.stderr)
     sys.exit(2)
 
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("predict")  # the imports below take their time
+
 import argparse
 import contextlib
 import json
@@ -38,7 +43,6 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter
 
 from stages.cleaning.reading import normalised
-from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 from stages.core.files import read_json
 from stages.encoding import Encoder, load_encoder
@@ -193,7 +197,7 @@ def window(text: str) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    said = argparse.ArgumentParser(prog="python -m stages.predict", description="Predict the labels of texts.")
+    said = cli.parser("predict", __doc__)
     said.add_argument("file", nargs="?", type=Path, metavar="FILE", help="what to read; without it, standard input")
     said.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER", help="default %(default)s")
     said.add_argument("--format", metavar="NAME", help=f"{TEXT} (one a line), {', '.join(FORMATS)}; default by suffix")
@@ -209,7 +213,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Predict what the command line names."""
     asked = parser().parse_args()
-    with errors_told("predict"):
+    with cli.errors_told("predict"):
         path = asked.file if asked.file is not None and str(asked.file) != "-" else INPUT
         kind = chosen(path, asked.format)
         if path != INPUT and not path.is_file():

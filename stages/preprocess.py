@@ -15,6 +15,11 @@ if not __package__:
     print("run me as: python -m stages.preprocess", file=sys.stderr)
     sys.exit(2)
 
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("preprocess")  # the imports below take their time
+
 import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -27,7 +32,6 @@ from stages.cleaning import policies
 from stages.cleaning.reading import Reader
 from stages.cleaning.rows import Rows, Splits
 from stages.cleaning.splits import Stratify, cut, refuse_singletons, refuse_unlearnable, sample
-from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 from stages.core.files import Accept, outputs, write_json
 from stages.core.params import Elsewhere, Section, choice, load
@@ -231,7 +235,8 @@ def _write(path: Path, rows: Rows, texts: list[str], labels: np.ndarray[Any, np.
 
 def main() -> None:
     """Read params.yaml and run the stage."""
-    with errors_told("preprocess"):
+    with cli.errors_told("preprocess"):
+        cli.parser("preprocess", __doc__).parse_args()
         inputs = graph.inputs("preprocess")
         told = preprocess(load(Params), accept=inputs.accept)
         print("preprocess: " + ", ".join(f"{told['rows'][split]:,} {split}" for split in SPLITS) + " rows")

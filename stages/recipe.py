@@ -17,7 +17,11 @@ if not __package__:
     sys.stderr.write("run me as: python -m stages.recipe\n")
     sys.exit(2)
 
-import argparse
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("recipe")  # the imports below take their time
+
 import difflib
 import io
 import json
@@ -34,7 +38,6 @@ from ruamel.yaml.tokens import CommentToken
 
 from stages import params
 from stages.core import yaml12
-from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 from stages.core.files import outputs
 from stages.core.params import PARAMS
@@ -160,12 +163,12 @@ def _coloured(diff: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.recipe", description="Merge a recipe into params.yaml.")
+    parser = cli.parser("recipe", __doc__)
     parser.add_argument("name", nargs="?", metavar="NAME", help="the recipe; without it, all are listed")
     parser.add_argument("--params", type=Path, default=PARAMS, metavar="FILE", help="the file to merge into")
     parser.add_argument("-n", "--dry-run", action="store_true", help="show the difference and write nothing")
     arguments = parser.parse_args()
-    with errors_told("recipe"):
+    with cli.errors_told("recipe"):
         if arguments.name is None:
             print("\n".join(f"{name:<8} {summary}" for name, summary in summaries().items()))
             return

@@ -16,13 +16,16 @@ if not __package__:
     print("run me as: python -m stages.report", file=sys.stderr)
     sys.exit(2)
 
-import argparse
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("report")  # the imports below take their time
+
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from stages.core import yaml12
-from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 from stages.core.files import outputs
 from stages.project import git, lock
@@ -92,14 +95,14 @@ def plots(root: Path, commit: str) -> Mapping[str, Table] | None:
 
 def main() -> None:
     """Write the report of the run in the working folder."""
-    parser = argparse.ArgumentParser(prog="python -m stages.report", description="Write the report of one run.")
+    parser = cli.parser("report", __doc__)
     parser.add_argument("--against", default="HEAD", metavar="REV", help="what to compare with (default %(default)s)")
     parser.add_argument(
         "--without-texts", action="store_true",
         help="leave out the texts of the worst errors, which may not be ours to publish; data/ is then not needed",
     )  # fmt: skip
     asked = parser.parse_args()
-    with errors_told("report"):
+    with cli.errors_told("report"):
         report(Path(), asked.against, texts=not asked.without_texts)
         print(f"{PAGE} and {REVIEW} tell the run, and how it differs from {asked.against}")
 

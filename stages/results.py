@@ -24,13 +24,17 @@ if not __package__:
     print("run me as: python -m stages.results", file=sys.stderr)
     sys.exit(2)
 
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("results")  # the imports below take their time
+
 import argparse
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import outputs
 from stages.verification.ledger import groups, rendering, selection, summary
@@ -67,9 +71,9 @@ def tolerance(text: str) -> float:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line that lists runs."""
-    said = argparse.ArgumentParser(
-        prog="python -m stages.results",
-        description="List the runs Git and DVC know.",
+    said = cli.parser(
+        "results",
+        __doc__,
         epilog="`python -m stages.results groups --help`: means and spreads over seeds, and what each param changes",
     )
     _common(said)
@@ -84,9 +88,9 @@ def parser() -> argparse.ArgumentParser:
 
 def groups_parser() -> argparse.ArgumentParser:
     """Return the command line that takes runs together."""
-    said = argparse.ArgumentParser(
-        prog="python -m stages.results groups",
-        description="Take runs together that differ in their seeds alone: mean, spread, best, effect of each param.",
+    said = cli.parser(
+        "results groups",
+        "Take runs together that differ in their seeds alone: mean, spread, best, effect of each param.",
     )
     _common(said)
     said.add_argument("--by", metavar="A,B,C", help="take together all runs that share the values of these params")
@@ -156,7 +160,7 @@ def main() -> None:
         place = words.index("--sort")
         words[place : place + 2] = [f"--sort={words[place + 1]}"]
     asked = groups_parser().parse_args(words[1:]) if together else parser().parse_args(words)
-    with errors_told("results"):
+    with cli.errors_told("results"):
         found = ledger(Path(), TOLERANCE if together else asked.tolerance)
         for problem in found.problems:
             print(f"results: {problem}; left out", file=sys.stderr)

@@ -18,6 +18,11 @@ if not __package__:
     print("run me as: python -m stages.search", file=sys.stderr)
     sys.exit(2)
 
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("search")  # the imports below take their time
+
 import argparse
 import json
 import re
@@ -32,7 +37,6 @@ from typing import TYPE_CHECKING, Any
 
 from stages import params
 from stages.core import yaml12
-from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 from stages.core.files import canonical_json
 from stages.core.params import PARAMS, dvc_keys
@@ -206,7 +210,7 @@ def count(text: str) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
-    said = argparse.ArgumentParser(prog="python -m stages.search", description="Search over params within a budget.")
+    said = cli.parser("search", __doc__)
     said.add_argument("file", nargs="?", type=Path, metavar="SPACE.yaml", help="lines `KEY: log(LOW, HIGH)`")
     said.add_argument(
         "-S", "--set", action="append", default=[], metavar="KEY=VALUES",
@@ -226,7 +230,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Search in the repository of the working folder."""
     asked = parser().parse_args()
-    with errors_told("search"):
+    with cli.errors_told("search"):
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         name = metric(asked.metric)
         if not _NAME.fullmatch(asked.name):

@@ -15,6 +15,11 @@ if not __package__:
     print("run me as: python -m stages.tokenize", file=sys.stderr)
     sys.exit(2)
 
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("tokenize")  # the imports below take their time
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +27,6 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from stages.core.cli import errors_told
 from stages.core.files import Accept, outputs, read_json, write_json
 from stages.core.params import Section, load
 from stages.core.tables import arrow_writer, read_batches
@@ -115,7 +119,8 @@ def _metrics(lengths: NDArray[np.int32], unknown: int, max_length: int, special:
 
 def main() -> None:
     """Read params.yaml and run the stage."""
-    with errors_told("tokenize"):
+    with cli.errors_told("tokenize"):
+        cli.parser("tokenize", __doc__).parse_args()
         inputs = graph.inputs("tokenize")
         for split, told in tokenize(load(Params).tokenize.max_length, accept=inputs.accept).items():
             shown = f"{told['rows']:,} rows, {told['tokens']:,} tokens, {told['truncated']:.1%} of the texts cut"

@@ -16,7 +16,11 @@ if not __package__:
     print("run me as: python -m stages.track", file=sys.stderr)
     sys.exit(2)
 
-import argparse
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("track")  # the imports below take their time
+
 import contextlib
 import importlib.util
 import os
@@ -31,7 +35,6 @@ from pathlib import Path
 from typing import Any
 
 from stages.core import yaml12
-from stages.core.cli import errors_told
 from stages.core.errors import InputError, nearest
 from stages.core.files import read_json
 from stages.repro.digests import of_file
@@ -112,12 +115,9 @@ def _passed_on(running: subprocess.Popen[bytes]) -> Iterator[None]:
 
 def main() -> None:
     """Run the command that the command line names."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stages.track", usage="%(prog)s TRACKER [TRACKER …] -- COMMAND …",
-        description="Show a run in trackers as it goes.",
-    )  # fmt: skip
+    parser = cli.parser("track", __doc__, usage="%(prog)s TRACKER [TRACKER …] -- COMMAND …")
     parser.add_argument("trackers", nargs="+", metavar="TRACKER", help=f"of {', '.join(TRACKERS)}")
-    with errors_told("track"):
+    with cli.errors_told("track"):
         own, dashes, command = _split(sys.argv[1:])
         arguments = parser.parse_args(own)
         if not dashes or not command:

@@ -16,12 +16,15 @@ if not __package__:
     print("run me as: python -m stages.variance", file=sys.stderr)
     sys.exit(2)
 
-import argparse
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("variance")  # the imports below take their time
+
 import signal
 from functools import partial
 from pathlib import Path
 
-from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import outputs, write_json
 from stages.project import git
@@ -70,16 +73,14 @@ def write(found: Study, used: list[Run], path: Path) -> str:
 
 def main() -> None:
     """Make the study of the repository in the working folder."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stages.variance", description="Tell how much of a score's spread each source explains."
-    )
+    parser = cli.parser("variance", __doc__)
     parser.add_argument("--recipe", metavar="NAME", help="merge this recipe into params.yaml first, for example smoke")
     parser.add_argument("--runs", type=int, default=10, metavar="N", help="in each group, 2 or more (%(default)s)")
     parser.add_argument("--metric", default="accuracy", metavar="KEY", help="of metrics/evaluate.json (%(default)s)")
     parser.add_argument("--rev", default="HEAD", metavar="COMMIT", help="what to run (%(default)s)")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with errors_told("variance"):
+    with cli.errors_told("variance"):
         if asked.runs < 2:
             raise InputError(f"--runs: found {asked.runs}, wanted 2 or more: one run has no spread")
         claiming.tell(Path(), asked.rev)

@@ -27,6 +27,11 @@ if not __package__:
     print("run me as: python -m stages.verify", file=sys.stderr)
     sys.exit(2)
 
+from stages.core import cli
+
+if __name__ == "__main__":
+    cli.begin("verify")  # the imports below take their time
+
 import argparse
 import os
 import platform
@@ -38,7 +43,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stages.core import yaml12
-from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import canonical_json, outputs, write_json
 from stages.project import git
@@ -169,10 +173,8 @@ def judge(asked: claiming.Asked, repository: Path = Path()) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m stages.verify", description="Derive a commit's results again and certify how equal they are.",
-        epilog="Exit codes: 0 the grade required, 1 a lower one or a certificate that does not check, 2 bad input.",
-    )  # fmt: skip
+    codes = "Exit codes: 0 the grade required, 1 a lower one or a certificate that does not check, 2 bad input."
+    parser = cli.parser("verify", __doc__, epilog=codes)
     parser.add_argument("--rev", default="HEAD", metavar="COMMIT", help="what to verify (HEAD)")
     parser.add_argument("--recipe", metavar="NAME", help="merge this recipe into params.yaml first, for example smoke")
     parser.add_argument("--quick", action="store_true", help=f"fewer environments: {', '.join(QUICK)}")
@@ -222,7 +224,7 @@ def _parsed() -> argparse.Namespace:
 def main() -> None:
     """Verify, check a certificate, or judge claims."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with errors_told("verify"):
+    with cli.errors_told("verify"):
         arguments = _parsed()
         if arguments.schema:
             print(canonical_json(certificate.Certificate.model_json_schema()), end="")

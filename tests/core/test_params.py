@@ -144,14 +144,14 @@ def test_what_another_stage_reads_is_not_looked_at() -> None:
         (
             "{train: a.tsv}",
             "{train: 'a${b}'}",
-            "params.yaml, line 3: data.files.train: holds ${, which `dvc exp run -S` takes for a reference to another key: "
-            "in a regular expression write [$]{",
+            "params.yaml, line 3: data.files.train: holds ${, which `dvc exp run -S` takes for a reference to"
+            " another key: in a regular expression write [$]{",
         ),
         (
             "of: another stage",
             "of: [a, '${']",
-            "params.yaml, line 12: evaluate.of.1: holds ${, which `dvc exp run -S` takes for a reference to another key: "
-            "in a regular expression write [$]{",
+            "params.yaml, line 12: evaluate.of.1: holds ${, which `dvc exp run -S` takes for a reference to"
+            " another key: in a regular expression write [$]{",
         ),
         ("seed: 1", "seed:", "params.yaml, line 1: seed: found nothing, wanted a valid integer"),
         ("lr: 3e-05", "lr: fast", 'params.yaml, line 8: train.lr: found "fast", wanted a valid number'),
