@@ -3,8 +3,9 @@
     python -m stages.preprocess
 
 Reads data/raw/ and, of params.yaml, `seed`, `seed_streams.split`, `task.name` and `data` but for its source. Writes
-data/clean/{train,validation,test}.parquet (id, text, label), data/clean/schema.json (the label names, sorted by code
-point) and metrics/data.json, which counts every row read and says what became of it.
+data/clean/{train,validation,test}.parquet (id, text, label), data/clean/schema.json (the label names in the order of
+the classes: by value when all are whole numbers, else by code point) and metrics/data.json, which counts every row read
+and says what became of it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field, model_validator
 
 from stages.cleaning import policies
+from stages.cleaning.labels import ordered
 from stages.cleaning.reading import Reader
 from stages.cleaning.rows import Rows, Splits
 from stages.cleaning.splits import Stratify, cut, refuse_singletons, refuse_unlearnable, sample
@@ -37,6 +39,7 @@ from stages.core.files import Accept, outputs, write_json
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.core.tables import ROWS_A_GROUP, parquet_writer
 from stages.formats import FORMATS
+from stages.formats.cells import NoColumn
 from stages.formats.content import Encoding
 from stages.interfaces import Format, Schema
 from stages.project import graph
@@ -57,8 +60,8 @@ def _inside(name: str) -> str:
 def _regex(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{pattern[:80]!r} is no regular expression: {error}") from None
     return pattern
 
 
@@ -85,7 +88,7 @@ class Task(Section):
 
 
 class Files(Section):
-    """The file in data/raw of each split; what is null is drawn from the training file."""
+    """The file (or, of format folders, the folder) in data/raw of each split; null is drawn from the training file."""
 
     train: RawFile
     validation: RawFile | None
@@ -93,7 +96,7 @@ class Files(Section):
 
 
 class Columns(Section):
-    """The column of each role."""
+    """The column of each role; a dot reaches into an object."""
 
     text: str
     label: str
@@ -170,8 +173,8 @@ def preprocess(
     found["leakage"] |= _draw_missing(splits, data, names, streams)
     found["test_rows_in_validation"] = int(policies.shared(splits.rows["test"], splits.rows["validation"]).sum())
     refuse_unlearnable(splits, names)
-    codes = sorted(np.unique(splits.rows["train"].labels).tolist(), key=names.__getitem__)
-    labels = [names[code] for code in codes]
+    labels = ordered(names[code] for code in np.unique(splits.rows["train"].labels).tolist())
+    codes = [reader.labels[label] for label in labels]
     sample(splits, data.per_class, data.limit, streams)
     told = {"read": read, "dropped": splits.dropped, "found": found, **_sizes(splits.rows, codes, labels)}
     schema: Schema = {"task": params.task.name, "labels": labels}
@@ -193,10 +196,15 @@ def _read(reader: Reader, files: Files, raw: Path) -> tuple[Splits, dict[str, in
     for split in SPLITS:
         if name := getattr(files, split):
             path = raw / name
-            if not path.is_file():
+            if not path.exists():
                 known = [p.relative_to(raw).as_posix() for p in raw.rglob("*") if p.is_file()]
                 raise InputError(f"{path}: no such file{nearest(name, known)}")
-            splits.rows[split], counts = reader.read(path)
+            try:
+                splits.rows[split], counts = reader.read(path)
+            except NoColumn as error:
+                unlabelled = split == "test" and error.column == reader.label
+                hint = "; texts without labels are for python -m stages.predict" if unlabelled else ""
+                raise InputError(f"{error}{hint}") from None
             read[split] = counts.pop("read")
             splits.dropped[split] = counts
     return splits, read
@@ -240,9 +248,10 @@ def main() -> None:
         inputs = graph.inputs("preprocess")
         told = preprocess(load(Params), accept=inputs.accept)
         print("preprocess: " + ", ".join(f"{told['rows'][split]:,} {split}" for split in SPLITS) + " rows")
-        for reason, count in told["dropped"]["train"].items():
-            if count:
-                print(f"preprocess: {count:,} training rows dropped by {reason}")
+        for split, reasons in told["dropped"].items():
+            for reason, count in reasons.items():
+                if count:
+                    print(f"preprocess: {count:,} {split} rows dropped by {reason}")
 
 
 if __name__ == "__main__":

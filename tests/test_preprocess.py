@@ -106,6 +106,14 @@ def test_labels_are_sorted_by_code_point(run: Run, tmp_path: Path) -> None:
     assert read_json(tmp_path / "clean" / "schema.json") == {"task": "classification", "labels": ["Z", "a", "b", "é"]}
 
 
+def test_labels_that_are_whole_numbers_are_sorted_by_value(run: Run, tmp_path: Path) -> None:
+    run("".join(f"text {n}\t{n % 12}\n" for n in range(48)), "other\t10\n")
+    assert read_json(tmp_path / "clean" / "schema.json")["labels"] == [str(n) for n in range(12)]
+    assert table(tmp_path, "test")["label"] == [10]
+    ids, labels = (table(tmp_path, "train")[column] for column in ("id", "label"))
+    assert labels == [n % 12 for n in ids]
+
+
 def test_the_smoke_data_have_their_four_faults(tmp_path: Path) -> None:
     told = preprocess.preprocess(params(validation_fraction=0.1), SMOKE, tmp_path / "clean", tmp_path / "data.json")
     assert read_json(tmp_path / "data.json") == told
@@ -155,8 +163,8 @@ def test_texts_equal_in_unicode_nfc_are_one_text(run: Run, tmp_path: Path) -> No
 
 
 def test_white_space_at_the_ends_is_no_text(run: Run, tmp_path: Path) -> None:
-    told = run(ROWS + " \u00a0\ta\n", " padded \t a \n")
-    assert (told["dropped"]["train"]["empty"], table(tmp_path, "test")["text"]) == (1, ["padded"])
+    told = run(ROWS + " \u00a0\ta\n\u200b \ufeff\ta\nx\t\u2060\n", " padded \t a \n")
+    assert (told["dropped"]["train"]["empty"], table(tmp_path, "test")["text"]) == (3, ["padded"])
 
 
 def test_keep_reads_only_the_rows_that_match(run: Run) -> None:
@@ -216,6 +224,8 @@ def test_every_row_is_accounted_for_and_no_text_is_in_two_splits(
         ({"format": {"name": "csv", "delimiter": ";;"}}, "data.format.delimiter: found .*;;"),
         ({"encoding": "utf-9"}, r"data.encoding: unknown text encoding 'utf-9' \(nearest: 'utf-8'"),
         ({"encoding": "base64"}, "data.encoding: unknown text encoding 'base64'"),
+        ({"keep": {"column": "text", "pattern": "a{9999999999}"}}, "data.keep.pattern: .* is no regular expression"),
+        ({"keep": {"column": "text", "pattern": "(" * 9999}}, "data.keep.pattern: .* is no regular expression"),
         ({"keep": {"column": "text", "pattern": "("}}, "data.keep.pattern: .* is no regular expression"),
         ({"columns": {"text": "a", "label": "a"}}, "data.columns: text and label are both 'a'"),
         ({"validation_fraction": 0.6}, "data.validation_fraction: found 0.6, wanted less than or equal to 0.5"),
@@ -267,12 +277,47 @@ def test_wrong_params_are_told_at_their_key(data: dict[str, Any], message: str) 
             {},
             "no row is left for training; dropped: keep 0, empty 0, leakage 16, conflicts 0, duplicates 0",
         ),
+        (
+            {"test": "x\t\ny\t\u200b\n"},
+            {},
+            "test.tsv: none of its 2 rows is left: .*; none has a label: .* stages.predict$",
+        ),
+        (
+            {"test": "x\t-1\n"},
+            {},
+            r"label '-1' \(1 of the 1 test rows\) is in no .*: texts without labels are for .* stages.p",
+        ),
+        ({"train": ROWS + "x\ta\u202eb\n"}, {}, r"train.tsv, line 18: label 'a.u202eb' holds U\+202E"),
+        ({}, {"files": {"train": "train.tsv", "validation": None, "test": "."}}, "data.files.test: found '.', wanted"),
         ({"train": "x\ta\ny\ta\n"}, {}, "found label 'a' in the training rows, wanted two labels at least"),
     ],
 )
 def test_rows_that_cannot_be_used_are_told(run: Run, rows: dict[str, str], data: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         run(**rows, **data)
+
+
+def test_a_test_file_without_labels_is_sent_to_predict(run: Run, tmp_path: Path) -> None:
+    write(tmp_path / "raw")
+    (tmp_path / "raw" / "new.tsv").write_text("text\nx\n")
+    message = r"new.tsv: no column 'label' \(known: 'text'\).*; texts without labels are for python -m stages.predict$"
+    with pytest.raises(InputError, match=message):
+        run(files={"train": "train.tsv", "validation": None, "test": "new.tsv"})
+
+
+def test_a_folder_is_read_by_the_format_of_folders_alone(run: Run, tmp_path: Path) -> None:
+    for split, rows in {"train": 8, "test": 2}.items():
+        for number in range(rows):
+            file = tmp_path / "raw" / split / "ab"[number % 2] / f"{number}.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{split}\n{number}\n")
+    files = {"files": {"train": "train", "validation": None, "test": "test"}}
+    assert run(format={"name": "folders"}, **files)["rows"] == {"train": 6, "validation": 2, "test": 2}
+    assert table(tmp_path, "test") == {"id": [0, 1], "text": ["test\n0", "test\n1"], "label": [0, 1]}
+    with pytest.raises(InputError, match=r"raw/train: is a folder, wanted a file \(.* is format folders\)"):
+        run(**files)
+    with pytest.raises(InputError, match=r"raw/train.tsv: is a file, wanted a folder"):
+        run(format={"name": "folders"})
 
 
 @pytest.mark.parametrize(("cell", "what"), [(r"a\u0000b", "a NUL character"), (r"\ud800", "half a surrogate pair")])
@@ -331,6 +376,16 @@ def test_the_command_says_what_it_did(command: Any, tmp_path: Path) -> None:
             "params.yaml",
         ),
     ]
+
+
+def test_the_command_says_which_rows_it_dropped(command: Any, tmp_path: Path) -> None:
+    write(tmp_path / "data" / "raw", train=ROWS + ROWS + "x\t\n", test="other\ta\n\ta\n\u200b\tb\n")
+    assert command().stdout == (
+        "preprocess: 12 train, 4 validation, 1 test rows\n"
+        "preprocess: 1 train rows dropped by empty\n"
+        "preprocess: 16 train rows dropped by duplicates\n"
+        "preprocess: 2 test rows dropped by empty\n"
+    )
 
 
 def test_a_full_disk_leaves_nothing_half_written(command: Any, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Rows:
     """Rows of one file in its order; every array is (rows,)."""
 
     path: Path
-    unit: str  # what `lines` counts, in messages: line or row
+    unit: str  # what `lines` counts, in messages: line, row or file
     ids: Numbers  # position among all rows of the file, from 0
     lines: Numbers  # where in the file, from 1
     texts: Numbers  # code of the text: equal in all splits for equal texts

@@ -86,6 +86,8 @@ def refuse_unlearnable(splits: Splits, names: Sequence[str]) -> None:
             mask = rows.labels == code
             found = f"label {names[code]!r} ({int(mask.sum())} of the {len(rows)} {split} rows)"
             hint = nearest(names[code], [names[c] for c in known])
+            if names[code] == "-1":
+                hint = "; if it says that there is none: texts without labels are for python -m stages.predict"
             raise InputError(f"{rows.where(mask)}: {found} is in no training row{hint}")
 
 
