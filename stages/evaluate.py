@@ -3,8 +3,9 @@
     python -m stages.evaluate
 
 Reads models/finetuned, data/tokens/ (test.arrow, schema.json), data/clean/test.parquet for the texts of the worst
-errors, and the section `evaluate` of params.yaml. Writes metrics/evaluate.json, metrics/evaluate/ (the plots' data) and
-data/predictions/: the probability of every class for each row, the classification report, which is printed too, and the
+errors, and the section `evaluate` of params.yaml. Writes metrics/evaluate.json (the scores, notes on them, and their
+intervals), metrics/evaluate/ (the plots' data) and data/predictions/: the probability of every class for each row,
+scores.json (all scores, those of averages and classes too), the classification report, which is printed too, and the
 worst errors with their texts, which are kept out of Git because the data may come under a licence of its own.
 """
 
@@ -86,6 +87,7 @@ def publish(
     """Write all outputs below `root` and print the report. ids, labels (N,); probabilities (N, C) float32; N >= 1."""
     from stages.scoring.predictions import WORST_HEADER, prediction_table, worst_errors, worst_rows
     from stages.scoring.report import report, rounded
+    from stages.scoring.scores import DETAILS
 
     shown = texts(root / "data/clean/test.parquet", ids, worst_errors(labels, probabilities, options.worst))
     worst = worst_rows(shown, ids, labels, probabilities, names)
@@ -95,10 +97,11 @@ def publish(
     )  # fmt: skip
     targets = root / "metrics/evaluate.json", root / "metrics/evaluate", root / "data/predictions"
     with outputs(*targets, accept=accept) as (metrics, plots, predictions):
-        write_json(metrics, said.scores)
+        write_json(metrics, {name: value for name, value in said.scores.items() if name not in DETAILS})
         for name, (header, table) in said.tables.items():
             write_tsv(plots / name, header, table)
         predictions.mkdir()
+        write_json(predictions / "scores.json", said.scores)
         (predictions / "report.txt").write_text(said.text, encoding="utf-8", newline="\n")
         write_parquet(predictions / "test.parquet", prediction_table(ids, labels, probabilities, names))
         write_tsv(predictions / "worst.tsv", WORST_HEADER, rounded(worst))

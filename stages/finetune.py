@@ -245,7 +245,6 @@ def _summary(model: Any, loop: Loop, state: State) -> dict[str, Any]:
         "steps": state.step,
         "stopped_early": state.step < plan.steps,
         "tokens": state.tokens,
-        "trace": state.chain,
     }
 
 

@@ -4,8 +4,9 @@
 
 Reads data/raw/ and, of params.yaml, `seed`, `seed_streams.split`, `task.name` and `data` but for its source. Writes
 data/clean/{train,validation,test}.parquet (id, text, label), data/clean/schema.json (the label names in the order of
-the classes: by value when all are whole numbers, else by code point) and metrics/data.json, which counts every row read
-and says what became of it.
+the classes: by value when all are whole numbers, else by code point), data/clean/summary.json, which counts every row
+read and says what became of it, by split, reason and class, and metrics/data.json, the few of these numbers that a table
+of runs has room for.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if __name__ == "__main__":
     cli.begin("preprocess")  # the imports below take their time
 
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -159,7 +161,7 @@ class Params(Section):
 def preprocess(
     params: Params, raw: Path = RAW, clean: Path = CLEAN, metrics: Path = METRICS, accept: Accept | None = None
 ) -> dict[str, Any]:
-    """Write the folder `clean` and the file `metrics` from the files in `raw`; return the metrics.
+    """Write the folder `clean` and the file `metrics` from the files in `raw`; return the summary.
 
     Raises InputError, and leaves both as they were, for rows that cannot be used and splits that cannot be made.
     """
@@ -176,7 +178,7 @@ def preprocess(
     labels = ordered(names[code] for code in np.unique(splits.rows["train"].labels).tolist())
     codes = [reader.labels[label] for label in labels]
     sample(splits, data.per_class, data.limit, streams)
-    told = {"read": read, "dropped": splits.dropped, "found": found, **_sizes(splits.rows, codes, labels)}
+    summary = {"read": read, "dropped": splits.dropped, "found": found, **_sizes(splits.rows, codes, labels)}
     schema: Schema = {"task": params.task.name, "labels": labels}
     with outputs(clean, metrics, accept=accept) as (folder, file):
         folder.mkdir()
@@ -186,8 +188,9 @@ def preprocess(
         for split, rows in splits.rows.items():
             _write(folder / f"{split}.parquet", rows, texts, places[rows.labels])
         write_json(folder / "schema.json", schema)
-        write_json(file, told)
-    return told
+        write_json(folder / "summary.json", summary)
+        write_json(file, headline(summary))
+    return summary
 
 
 def _read(reader: Reader, files: Files, raw: Path) -> tuple[Splits, dict[str, int]]:
@@ -232,6 +235,15 @@ def _sizes(rows: dict[str, Rows], codes: list[int], labels: list[str]) -> dict[s
     return {"rows": {split: len(held) for split, held in rows.items()}, "classes": classes}
 
 
+def headline(summary: Mapping[str, Any]) -> dict[str, int]:
+    """Return the numbers of the summary that are columns of `dvc metrics show`."""
+    return {
+        "classes": len(summary["classes"]["train"]),
+        "dropped_rows": sum(count for reasons in summary["dropped"].values() for count in reasons.values()),
+        **{f"{split}_rows": summary["rows"][split] for split in SPLITS},
+    }
+
+
 def _write(path: Path, rows: Rows, texts: list[str], labels: np.ndarray[Any, np.dtype[np.int32]]) -> None:
     """Write one split; `texts` holds the text of each code, `labels` (rows,) are class indices."""
     with parquet_writer(path, TABLE) as writer:
@@ -246,9 +258,9 @@ def main() -> None:
     with cli.errors_told("preprocess"):
         cli.parser("preprocess", __doc__).parse_args()
         inputs = graph.inputs("preprocess")
-        told = preprocess(load(Params), accept=inputs.accept)
-        print("preprocess: " + ", ".join(f"{told['rows'][split]:,} {split}" for split in SPLITS) + " rows")
-        for split, reasons in told["dropped"].items():
+        summary = preprocess(load(Params), accept=inputs.accept)
+        print("preprocess: " + ", ".join(f"{summary['rows'][split]:,} {split}" for split in SPLITS) + " rows")
+        for split, reasons in summary["dropped"].items():
             for reason, count in reasons.items():
                 if count:
                     print(f"preprocess: {count:,} {split} rows dropped by {reason}")

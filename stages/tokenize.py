@@ -4,7 +4,8 @@
 
 Reads data/clean/, config and tokenizer of models/base/ and, of params.yaml, `tokenize.max_length`. Writes
 data/tokens/{train,validation,test}.arrow (id, label, length, input_ids), which later stages read by memory map,
-data/tokens/schema.json and metrics/tokenize.json. Rows stream through: memory does not grow with their number.
+data/tokens/schema.json, data/tokens/summary.json (lengths, and what was cut and unknown, by split) and
+metrics/tokenize.json, what of it a table of runs has room for. Rows stream through: memory does not grow with them.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def tokenize(
     max_length: int, clean: Path = CLEAN, base: Path = BASE, tokens: Path = TOKENS, metrics: Path = METRICS,
     accept: Accept | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the folder `tokens` and the file `metrics` from the folders `clean` and `base`; return the metrics.
+    """Write the folder `tokens` and the file `metrics` from the folders `clean` and `base`; return the summary.
 
     Raises InputError, and leaves both as they were, for a model folder without config or tokenizer, a tokenizer that
     does not fit the model, and a `max_length` the model has no positions for.
@@ -70,18 +71,19 @@ def tokenize(
     encoder = load_encoder(base, max_length)
     with outputs(tokens, metrics, accept=accept) as (folder, file):
         folder.mkdir()
-        told = {
+        summary = {
             split: _write(clean / f"{split}.parquet", folder / f"{split}.arrow", encoder, max_length)
             for split in SPLITS
         }
         size = {"pad_token_id": encoder.pad, "vocab_size": encoder.vocabulary, "max_length": max_length}
         write_json(folder / "schema.json", schema | size)
-        write_json(file, told)
-    return told
+        write_json(folder / "summary.json", summary)
+        write_json(file, {"train_tokens": summary["train"]["tokens"], "train_truncated": summary["train"]["truncated"]})
+    return summary
 
 
 def _write(source: Path, target: Path, encoder: Encoder, max_length: int) -> dict[str, Any]:
-    """Write the tokens of one split; return its metrics. Lengths are those before cutting, with special tokens."""
+    """Write the tokens of one split; return its summary. Lengths are those before cutting, with special tokens."""
     lengths: list[NDArray[np.int32]] = []
     unknown, special = 0, encoder.special
     with arrow_writer(target, TABLE) as writer:
@@ -97,10 +99,10 @@ def _write(source: Path, target: Path, encoder: Encoder, max_length: int) -> dic
             values = pa.ListArray.from_arrays(offsets, np.concatenate(ids))
             writer.write_batch(pa.record_batch([rows["id"], rows["label"], np.diff(offsets), values], schema=TABLE))
             lengths.append(whole)
-    return _metrics(np.concatenate(lengths), unknown, max_length, special)
+    return _summary(np.concatenate(lengths), unknown, max_length, special)
 
 
-def _metrics(lengths: NDArray[np.int32], unknown: int, max_length: int, special: int) -> dict[str, Any]:
+def _summary(lengths: NDArray[np.int32], unknown: int, max_length: int, special: int) -> dict[str, Any]:
     """Return the counts and rates of one split; lengths (rows,) in tokens before cutting."""
     text_tokens = int(lengths.sum(dtype=np.int64)) - special * len(lengths)
     percentiles = np.percentile(lengths, PERCENTILES, method="inverted_cdf").tolist()
@@ -122,9 +124,9 @@ def main() -> None:
     with cli.errors_told("tokenize"):
         cli.parser("tokenize", __doc__).parse_args()
         inputs = graph.inputs("tokenize")
-        for split, told in tokenize(load(Params).tokenize.max_length, accept=inputs.accept).items():
-            shown = f"{told['rows']:,} rows, {told['tokens']:,} tokens, {told['truncated']:.1%} of the texts cut"
-            print(f"tokenize: {split}: {shown}")
+        for split, counts in tokenize(load(Params).tokenize.max_length, accept=inputs.accept).items():
+            sizes = f"{counts['rows']:,} rows, {counts['tokens']:,} tokens"
+            print(f"tokenize: {split}: {sizes}, {counts['truncated']:.1%} of the texts cut")
 
 
 if __name__ == "__main__":

@@ -116,7 +116,10 @@ def test_labels_that_are_whole_numbers_are_sorted_by_value(run: Run, tmp_path: P
 
 def test_the_smoke_data_have_their_four_faults(tmp_path: Path) -> None:
     told = preprocess.preprocess(params(validation_fraction=0.1), SMOKE, tmp_path / "clean", tmp_path / "data.json")
-    assert read_json(tmp_path / "data.json") == told
+    assert read_json(tmp_path / "clean" / "summary.json") == told
+    assert read_json(tmp_path / "data.json") == {
+        "classes": 3, "dropped_rows": 5, "test_rows": 100, "train_rows": 265, "validation_rows": 29,
+    }  # fmt: skip
     assert told == {
         "read": {"train": 299, "test": 100},
         "dropped": {
@@ -367,7 +370,7 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def test_the_command_says_what_it_did(command: Any, tmp_path: Path) -> None:
     assert command().stdout == "preprocess: 3,000 train, 1,000 validation, 1 test rows\n"
     assert sorted(of_folder(tmp_path)) == [
-        *("data/clean/schema.json", "data/clean/test.parquet", "data/clean/train.parquet"),
+        *("data/clean/schema.json", "data/clean/summary.json", "data/clean/test.parquet", "data/clean/train.parquet"),
         *(
             "data/clean/validation.parquet",
             "data/raw/test.tsv",
@@ -413,6 +416,6 @@ def test_it_needs_no_model_library() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_the_metrics_are_canonical_json(run: Run, tmp_path: Path) -> None:
-    told = run()
-    assert (tmp_path / "metrics" / "data.json").read_text() == canonical_json(told)
+def test_the_summary_is_canonical_json(run: Run, tmp_path: Path) -> None:
+    summary = run()
+    assert (tmp_path / "clean" / "summary.json").read_text() == canonical_json(summary)

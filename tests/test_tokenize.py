@@ -87,7 +87,8 @@ def test_the_metrics_count_tokens_before_and_after_cutting(run: Run, tmp_path: P
         "unknown": 1 / 16,
         "length": {"mean": 22 / 3, "max": 12, "p5": 4, "p25": 4, "p50": 6, "p75": 12, "p95": 12, "p99": 12},
     }
-    assert (tmp_path / "tokenize.json").read_text() == canonical_json(told)
+    assert (tmp_path / "tokens" / "summary.json").read_text() == canonical_json(told)
+    assert read_json(tmp_path / "tokenize.json") == {"train_tokens": 18, "train_truncated": 1 / 3}
 
 
 def test_a_text_of_nothing_the_tokenizer_sees_is_its_special_tokens(run: Run, tmp_path: Path) -> None:

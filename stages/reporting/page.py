@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stages.reporting import charts
+from stages.reporting.classes import ClassScores, class_scores
 from stages.reporting.images import PAGE, settings, svg
 from stages.reporting.parts import card, code, count, details, facts, figure, grid, shown, table
-from stages.reporting.run import ClassScores, Run, Scores
+from stages.reporting.run import Run, Scores
 from stages.reporting.tables import CONFUSION, Table
 
 NAMES = {
@@ -21,6 +23,7 @@ NAMES = {
 }  # fmt: skip
 TILES = ("accuracy", "macro_f1", "mcc", "log_loss")
 SPLITS = ("train", "validation", "test")
+MOST_CLASSES = 40  # rows of the table of classes
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # even markup that got through would load and run nothing
 
 
@@ -40,13 +43,19 @@ def page(run: Run) -> str:
 
 
 def source(run: Run, section: str) -> str:
-    """Return by what name the data or the model is fetched: package, repository, or the files' names."""
+    """Return by what name the data or the model is fetched: package, repository, a file, or the folder of several."""
     start = f"{section}.source."
     found = {key.removeprefix(start): json.loads(v) for key, v in run.locked.params.items() if key.startswith(start)}
-    named = found.get("package") or found.get("repo")
-    names = [key.removeprefix("files.") for key in found if key.startswith("files.")]
-    files = {name.removesuffix(".url").removesuffix(".sha256") for name in names}
-    return str(named or ", ".join(sorted(files)) or "?")
+    if named := found.get("package") or found.get("repo"):
+        return str(named)
+    files = {
+        key: str(value) for key, value in found.items() if key.startswith("files.") and not key.endswith(".sha256")
+    }
+    places = [PurePosixPath(value.partition("://")[2] or value) for value in files.values()]
+    if len(places) < 2:
+        return places[0].name if places else "?"
+    shared = os.path.commonpath([place.parent for place in places])
+    return shared or ", ".join(sorted(place.name for place in places))
 
 
 def _param(run: Run, key: str) -> Any:
@@ -58,7 +67,7 @@ def _header(run: Run, title: str) -> Iterator[str]:
     yield '<p class="muted">Reprise · report of one run</p>'
     yield f"<h1>{shown(title)}</h1>"
     yield (
-        f"<p>{count(run.data.rows['train'])} training texts, {len(run.scores.per_class)} classes, "
+        f"<p>{count(run.data.train_rows)} training texts, {count(run.data.classes)} classes, "
         f"{count(run.training.steps)} steps, seed {shown(_param(run, 'seed'))}. Run {code(run.locked.digest[:16])}.</p>"
     )
     yield from (f'<p class="notice">{shown(notice)}</p>' for notice in (*run.notices, *run.scores.notes))
@@ -74,18 +83,14 @@ def _tile(name: str, value: float | None, scores: Scores) -> str:
 
 
 def _trained(run: Run) -> Iterator[str]:
-    data, training = run.data, run.training
-    dropped = [
-        f"{count(n)} {shown(why)} ({shown(split)})" for split, d in sorted(data.dropped.items()) for why, n in d.items()
-        if n
-    ]  # fmt: skip
+    training = run.training
     yield "<h2>What was trained on what</h2>"
     yield grid(
         card("Data", facts([
             ("source", shown(source(run, "data"))),
-            *((f"{split} rows", count(data.rows[split])) for split in SPLITS if split in data.rows),
-            ("classes", count(len(run.scores.per_class))),
-            ("dropped rows", ", ".join(dropped) or "none"),
+            *((f"{split} rows", count(getattr(run.data, f"{split}_rows"))) for split in SPLITS),
+            ("classes", count(run.data.classes)),
+            ("dropped rows", _dropped(run)),
         ])),
         card("Model", facts([
             ("base", shown(source(run, "model"))),
@@ -108,6 +113,14 @@ def _trained(run: Run) -> Iterator[str]:
     yield details(f"All {len(rows)} params", card("", table(("param", "value"), rows)))
 
 
+def _dropped(run: Run) -> str:
+    """Return how many rows were dropped, by reason where that is known."""
+    if run.summary is None or not run.data.dropped_rows:
+        return count(run.data.dropped_rows) if run.data.dropped_rows else "none"
+    splits = sorted(run.summary.dropped.items())
+    return ", ".join(f"{count(n)} {shown(why)} ({shown(split)})" for split, d in splits for why, n in d.items() if n)
+
+
 def _curves(run: Run) -> Iterator[str]:
     runs = {"": run.plots}
     drawn = (
@@ -121,8 +134,8 @@ def _curves(run: Run) -> Iterator[str]:
 
 
 def _tested(run: Run) -> Iterator[str]:
-    scores, flat = run.scores, run.scores.flat()
-    yield f"<h2>On the {count(scores.examples)} test texts</h2>"
+    scores, flat, classes = run.scores, run.scores.flat(), class_scores(run.plots[CONFUSION])
+    yield f"<h2>On the {count(run.data.test_rows)} test texts</h2>"
     seen = "Confusion matrix: how many of a class were taken for which; the shade is the share of the class."
     right = "Reliability: how often predictions of a confidence were right. Larger dots stand for more texts."
     with settings():
@@ -131,9 +144,11 @@ def _tested(run: Run) -> Iterator[str]:
     rows = [(NAMES.get(name, shown(name)), _number(value), *_ends(scores, name)) for name, value in flat.items()]
     totals = table(("score", "value", "95 % from", "to"), rows, (1, 2, 3))
     head = ("class", "texts", "predicted", "precision", "recall", "F1")
-    body = [_class(row) for row in sorted(scores.per_class, key=lambda row: -row.examples)]
+    body = table(head, [_class(row) for row in classes[:MOST_CLASSES]], range(1, 6))
+    left = len(classes) - MOST_CLASSES
+    rest = f'<p class="muted">The largest {MOST_CLASSES}; {count(left)} more in data/predictions/scores.json.</p>'
     yield grid(figure(matrix, seen), figure(dots, right))
-    yield grid(card("Scores", totals), card("Classes", table(head, body, range(1, 6))))
+    yield grid(card("Scores", totals), card("Classes", body, *([rest] if left > 0 else [])))
 
 
 def _class(row: ClassScores) -> tuple[str, ...]:
@@ -177,11 +192,14 @@ def _rest(run: Run) -> Iterator[str]:
         yield card("", "<p>metrics/environment.json does not tell it.</p>")
     else:
         extra = run.environment.model_extra or {}
-        machine = [(shown(name.replace("_", " ")), shown(value)) for name, value in sorted(extra.items())]
+        machine = [
+            (shown(name.replace("_", " ")), "none" if value is None else shown(value))
+            for name, value in sorted(extra.items())
+        ]
         packages = [(shown(name), shown(version)) for name, version in sorted(run.environment.packages.items())]
         yield grid(card("Machine", facts(machine)), card("Packages", facts(packages)))
     yield "<h2>Digests</h2>"
-    own = [("dvc.lock, SHA-256", code(run.locked.digest)), ("trace of every step", code(run.training.trace))]
+    own = [("dvc.lock, SHA-256", code(run.locked.digest)), ("trace of every step", code(run.trace))]
     written = _digests(run.locked.written)
     folded = details("What the stages read", table(("stage", "input", "MD5"), _digests(run.locked.read)))
     yield card("", facts(own), table(("stage", "output", "MD5"), written), folded)

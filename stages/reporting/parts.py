@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import html
-import json
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+from stages.core.shown import html, plain
 
 
 def shown(value: Any) -> str:
-    """Return `value` as text of a page: escaped, without control characters, its writing direction kept to itself."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return f"<bdi>{html.escape(_CONTROL.sub('�', text))}</bdi>"
+    """Return `value` as text of a page, never markup, its writing direction kept to itself."""
+    return f"<bdi>{html(plain(value))}</bdi>"
 
 
 def count(number: float) -> str:

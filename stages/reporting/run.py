@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stages.core import yaml12
 from stages.core.errors import InputError
-from stages.reporting.tables import PLOTS, WORST, WORST_SHAPE, Table, parse
+from stages.reporting.tables import PLOTS, TRACE, TRACE_SHAPE, WORST, WORST_SHAPE, Table, parse
 
 
 class Metrics(BaseModel):
@@ -23,11 +23,19 @@ class Metrics(BaseModel):
 
 
 class Data(Metrics):
-    """metrics/data.json: rows and classes by split."""
+    """metrics/data.json."""
 
-    rows: dict[str, int]
-    classes: dict[str, dict[str, int]]
-    dropped: dict[str, dict[str, int]]
+    train_rows: int
+    validation_rows: int
+    test_rows: int
+    classes: int
+    dropped_rows: int
+
+
+class Summary(Metrics):
+    """data/clean/summary.json."""
+
+    dropped: dict[str, dict[str, int]]  # split -> reason -> rows
 
 
 class Training(Metrics):
@@ -39,27 +47,13 @@ class Training(Metrics):
     parameters: int
     learning_parameters: int
     tokens: int
-    trace: str  # the digest of the chain over all steps
-
-
-class ClassScores(Metrics):
-    """The scores of one class; null where they are not defined."""
-
-    label: str
-    examples: int
-    predicted: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
 
 
 class Scores(Metrics):
     """metrics/evaluate.json; the scores of the whole test split are what else it holds."""
 
-    examples: int
     intervals: dict[str, tuple[float, float]]  # 95 %
     notes: list[str]
-    per_class: list[ClassScores]
 
     def flat(self) -> dict[str, float | None]:
         """Return {score: value} of the whole test split, by name; null where it is not defined."""
@@ -99,21 +93,24 @@ class Run:
     scores: Scores
     environment: Environment | None
     plots: Mapping[str, Table]  # by path
+    trace: str  # the last link of the chain over all steps
+    summary: Summary | None  # of the data; None with `worst`
     worst: Table | None  # None: left out on demand
     notices: tuple[str, ...]  # where the files are not those of one run
 
 
 METRICS = ("metrics/data.json", "metrics/finetune.json", "metrics/evaluate.json")
 ENVIRONMENT = "metrics/environment.json"
+SUMMARY = "data/clean/summary.json"
 Kind = TypeVar("Kind", bound=Metrics)
 
 
 def read(root: Path, locked: Locked, texts: bool) -> Run:
-    """Return the run whose files lie in the folder `root`; the worst errors are read when `texts`.
+    """Return the run whose files lie in the folder `root`; what lies in data/ is read when `texts`.
 
     Raises InputError that names every file that is missing, or the first that is not as the stages write it.
     """
-    needed = ["params.yaml", *METRICS, *PLOTS, *([WORST] if texts else [])]
+    needed = ["params.yaml", *METRICS, *PLOTS, TRACE, *([SUMMARY, WORST] if texts else [])]
     if missing := [name for name in needed if not (root / name).is_file()]:
         raise InputError(
             f"{', '.join(missing)}: no such file: run dvc repro, or dvc pull for what others have computed"
@@ -128,6 +125,8 @@ def read(root: Path, locked: Locked, texts: bool) -> Run:
         scores=_metrics(Scores, contents["metrics/evaluate.json"], "metrics/evaluate.json"),
         environment=_metrics(Environments, known, ENVIRONMENT).finetune,
         plots={name: parse(contents[name], name, shape) for name, shape in PLOTS.items()},
+        trace=(parse(contents[TRACE], TRACE, TRACE_SHAPE)["chain"] or [""])[-1],
+        summary=_metrics(Summary, contents[SUMMARY], SUMMARY) if texts else None,
         worst=parse(contents[WORST], WORST, WORST_SHAPE) if texts else None,
         notices=(*_edited_params(contents["params.yaml"], locked), *_other_outputs(contents, locked)),
     )

@@ -23,6 +23,7 @@ class Shape:
 
 
 STEPS = "metrics/finetune/steps.tsv"
+TRACE = "metrics/finetune/trace.tsv"
 VALIDATION = "metrics/finetune/validation.tsv"
 CONFUSION = "metrics/evaluate/confusion.tsv"
 RELIABILITY = "metrics/evaluate/reliability.tsv"
@@ -32,6 +33,7 @@ PLOTS = {
     CONFUSION: Shape(("examples", "share", "row", "column"), ("actual", "predicted")),
     RELIABILITY: Shape(("confidence", "accuracy", "examples")),
 }
+TRACE_SHAPE = Shape((), ("chain",))
 WORST = "data/predictions/worst.tsv"
 WORST_SHAPE = Shape(("confidence", "label_probability"), ("id", "label", "prediction", "text"))
 

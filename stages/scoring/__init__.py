@@ -3,8 +3,8 @@
 `HEADLINE` is the registry of `train.best_metric`. All else of this family is used by the evaluate stage.
 
 Two rules hold throughout. An average over classes goes over the classes that have test examples, so that what is
-averaged depends on the data and not on what a model happens to predict. A score that is undefined is None and has a
-note that says why; it is never NaN.
+averaged depends on the data and not on what a model happens to predict. A score whose definition divides by zero is
+None and has a note that names it; it is neither 0 nor NaN.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Percentile intervals (Efron and Tibshirani 1993, ch. 13). Rows are drawn from the whole test set, not within classes:
 another test set would have other class counts too, and a resample within classes would leave a class of one row no
 spread at all. The price is that a rare class may be missing from a resample; the averages over classes then go over
-the others, which is what they do for any set of rows.
+the others, which is what they do for any set of rows, and Matthews' correlation, undefined when one class alone is
+left, counts 0 there.
 
 The seed alone decides which rows a resample holds, so two runs scored on the same test set are compared on the same
 resamples.

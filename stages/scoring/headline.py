@@ -14,7 +14,9 @@ from stages.scoring.probabilities import predicted
 Floats = NDArray[np.floating]
 Labels = NDArray[np.integer]
 
-SMALLEST = float(np.finfo(np.float64).eps)  # log-loss takes smaller probabilities for this, as scikit-learn does
+# Log-loss takes smaller probabilities for this, 2.2e-16, as scikit-learn does for probabilities of float64. For those of
+# float32, as ours are stored, scikit-learn takes float32's epsilon, 1.2e-7: give it float64 to get our number.
+SMALLEST = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class Tally:
         """Return the mean F1, each class weighted by its examples, (...)."""
         return (self.f1() * self.actual).sum(-1) / self.actual.sum(-1)
 
+    def correlates(self) -> Any:
+        """Return whether labels and predictions are of several classes each, (...): else `mcc` is undefined."""
+        return ((self.actual > 0).sum(-1) > 1) & ((self.predicted > 0).sum(-1) > 1)
+
     def mcc(self) -> Any:
         """Return Matthews' correlation for any number of classes, (...): R_K of Gorodkin (2004), 0 where undefined."""
         hits, actual, guessed = (a.astype(np.float64) for a in (self.hits, self.actual, self.predicted))
@@ -73,7 +79,10 @@ class Tally:
 
 
 def losses(labels: Labels, probabilities: Floats) -> NDArray[np.float64]:
-    """Return -ln of each row's probability of its label, (N,), in nats; a probability below SMALLEST counts as that."""
+    """Return -ln of each row's probability of its label, (N,), in nats; a probability below SMALLEST counts as that.
+
+    So no row has more than 36.04 nats, however sure of another class the model was.
+    """
     own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return np.asarray(-np.log(np.clip(own, SMALLEST, 1.0)))
 

@@ -17,7 +17,7 @@ DECIMALS = 6  # more than a test set resolves, and few enough that processors se
 
 @dataclass(frozen=True)
 class Report:
-    """Scores by name, the report to be read, and {file name: (header, rows)} of the plots."""
+    """Scores by name, DETAILS among them, the report to be read, and {file name: (header, rows)} of the plots."""
 
     scores: dict[str, Any]
     text: str
@@ -33,7 +33,11 @@ def report(
     """
     bars = reliability(labels, probabilities, bins)
     found = scores(labels, probabilities, names, bars)
-    found["intervals"] = {name: list(ends) for name, ends in intervals(labels, probabilities, resamples, seed).items()}
+    found["intervals"] = {
+        name: list(ends)
+        for name, ends in intervals(labels, probabilities, resamples, seed).items()
+        if found[name] is not None
+    }
     tables: dict[str, tuple[Sequence[str], list[Any]]] = {
         "confusion.tsv": (CONFUSION, confusion(labels, probabilities, names)),
         "roc.tsv": (("curve", "fpr", "tpr", "area"), roc(labels, probabilities, names)),

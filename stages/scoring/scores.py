@@ -1,12 +1,12 @@
-"""All scores of a classifier on one set of rows, as metrics/evaluate.json holds them, and as a table in text.
+"""All scores of a classifier on one set of rows, as data/predictions/scores.json holds them, and as a table in text.
 
-Numbers that `dvc metrics show` and `dvc exp show` should have as columns stand at the top of the dict; DVC leaves out
-lists, so the tables of averages and classes and the intervals are lists and stay readable in the file alone.
+metrics/evaluate.json is the same without DETAILS: the numbers that `dvc metrics show` and `dvc exp show` have as
+columns, with the notes on them and their intervals, which are lists, and which DVC leaves out therefore.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from stages.scoring.headline import Floats, Labels, Tally, losses
 from stages.scoring.probabilities import predicted
 
 AVERAGES = ("macro", "micro", "weighted")
+DETAILS = ("averages", "examples", "per_class")
 CONFUSION = ("actual", "predicted", "examples", "share", "row", "column")
 
 
@@ -26,12 +27,14 @@ def scores(labels: Labels, probabilities: Floats, names: Sequence[str], bins: li
     """Return the scores by name. labels (N,), probabilities (N, C), `names` of the C classes, N at least 1.
 
     `roc_auc` and `average_precision` are those of the second label when there are two classes, else the means of all
-    classes that have test examples, each against the rest. Precision counts 0 for a class that is never predicted.
+    classes that have test examples, each against the rest. A score whose definition divides by zero for these rows is
+    None, and `notes` names it; where scikit-learn says 0, so do averages over classes, for which the precision of a class
+    that is never predicted counts 0.
     """
     predictions = predicted(probabilities)
     tally = Tally.of(labels, predictions, len(names))
     classes = _classes(labels, probabilities, names, tally)
-    averages = _averages(labels, predictions, names)
+    averages = _averages(labels, predictions, classes)
     areas = classes[1:2] if len(names) == 2 else classes
     found: dict[str, Any] = {
         "accuracy": float(tally.accuracy()),
@@ -41,14 +44,17 @@ def scores(labels: Labels, probabilities: Floats, names: Sequence[str], bins: li
         "examples": len(labels),
         "log_loss": float(losses(labels, probabilities).mean()),
         "macro_f1": averages[0]["f1"],
-        "mcc": float(tally.mcc()),
+        "mcc": float(tally.mcc()) if bool(tally.correlates()) else None,
         "per_class": classes,
         "roc_auc": _mean([c["roc_auc"] for c in areas]),
         "weighted_f1": averages[2]["f1"],
     }
     if len(names) == 2:
         found["f1"] = averages[3]["f1"]
-    return {**found, "notes": _notes(classes, [key for key, value in found.items() if value is None])}
+    undefined = [key for key, value in found.items() if value is None]
+    if len(names) == 2:
+        undefined += [key for key in ("precision", "recall") if averages[3][key] is None]
+    return {**found, "notes": _notes(classes, undefined)}
 
 
 def class_table(labels: Labels, probabilities: Floats, names: Sequence[str]) -> str:
@@ -94,7 +100,7 @@ def _classes(labels: Labels, probabilities: Floats, names: Sequence[str], tally:
                 "label": name,
                 "examples": actual,
                 "predicted": guessed,
-                "precision": hits / max(guessed, 1) if there or guessed else None,
+                "precision": hits / guessed if guessed else None,
                 "recall": hits / actual if there else None,
                 "f1": float(tally.f1()[c]) if there else None,
                 "roc_auc": roc_area(is_class, probabilities[:, c]),
@@ -104,14 +110,18 @@ def _classes(labels: Labels, probabilities: Floats, names: Sequence[str], tally:
     return table
 
 
-def _averages(labels: Labels, predictions: NDArray[np.int64], names: Sequence[str]) -> list[dict[str, Any]]:
-    def row(name: str, **options: Any) -> dict[str, Any]:
-        precision, recall, f1, _ = precision_recall_fscore_support(labels, predictions, zero_division=0.0, **options)
-        return {"average": name, "precision": float(precision), "recall": float(recall), "f1": float(f1)}
-
-    table = [row(name, average=name, labels=_there(labels)) for name in AVERAGES]
-    if len(names) == 2:
-        table.append({**row("binary", average="binary", pos_label=1), "positive": names[1]})
+def _averages(
+    labels: Labels, predictions: NDArray[np.int64], classes: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    table: list[dict[str, Any]] = []
+    for name in AVERAGES:
+        precision, recall, f1, _ = precision_recall_fscore_support(
+            labels, predictions, labels=_there(labels), average=name, zero_division=0.0
+        )
+        table.append({"average": name, "precision": float(precision), "recall": float(recall), "f1": float(f1)})
+    if len(classes) == 2:  # of the second class alone, undefined where its own scores are
+        own = {key: classes[1][key] for key in ("precision", "recall", "f1")}
+        table.append({"average": "binary", **own, "positive": classes[1]["label"]})
     return table
 
 
@@ -122,9 +132,12 @@ def _mean(values: list[float | None]) -> float | None:
 
 def _notes(classes: list[dict[str, Any]], undefined: list[str]) -> list[str]:
     absent = [f"{c['label']} ({c['predicted']} times predicted)" for c in classes if not c["examples"]]
+    silent = [c["label"] for c in classes if c["examples"] and not c["predicted"]]
     notes = []
     if absent:
         notes.append(f"no test examples, left out of every average: {', '.join(absent)}")
+    if silent:
+        notes.append(f"never predicted, so their precision is undefined and counts 0 in averages: {', '.join(silent)}")
     if undefined:
-        notes.append(f"undefined for lack of test examples: {', '.join(undefined)}")
+        notes.append(f"undefined for these rows, as they divide by zero: {', '.join(undefined)}")
     return notes

@@ -26,21 +26,15 @@ PARAMS: dict[str, Any] = {
     },
 }  # fmt: skip
 SCORES: dict[str, Any] = {
-    "accuracy": 0.812345, "log_loss": 0.456789, "macro_f1": 0.798765, "mcc": None, "examples": 6,
-    "intervals": {"accuracy": [0.701234, 0.901235]}, "notes": [], "averages": [],
-    "per_class": [
-        {"label": "yes", "examples": 4, "predicted": 3, "precision": 1.0, "recall": 0.75, "f1": 0.857143},
-        {"label": "no", "examples": 2, "predicted": 3, "precision": 0.666667, "recall": 1.0, "f1": None},
-    ],
+    "accuracy": 0.812345, "log_loss": 0.456789, "macro_f1": 0.798765, "mcc": None,
+    "intervals": {"accuracy": [0.701234, 0.901235]}, "notes": [],
 }  # fmt: skip
 TRAINING: dict[str, Any] = {
     "steps": 4, "best_step": 4, "best_epoch": 2.0, "parameters": 1234, "learning_parameters": 1234, "tokens": 5678,
-    "trace": "ab" * 32,
 }  # fmt: skip
-DATA: dict[str, Any] = {
-    "rows": {"train": 8, "validation": 2, "test": 6}, "classes": {},
-    "dropped": {"train": {"duplicates": 3, "empty": 0}},
-}  # fmt: skip
+DATA: dict[str, Any] = {"train_rows": 8, "validation_rows": 2, "test_rows": 6, "classes": 2, "dropped_rows": 3}
+SUMMARY: dict[str, Any] = {"dropped": {"train": {"duplicates": 3, "empty": 0}}}
+TRACE = "step\tloss\tgrad_norm\tgradient\tchain\n1\t0.9\t1.0\tcd\tef\n2\t0.7\t1.0\tcd\tabab\n"
 ENVIRONMENT: dict[str, Any] = {
     "finetune": {"packages": {"torch": "2.13.0"}, "processor": "A processor", "seconds": 9.5}
 }
@@ -69,9 +63,11 @@ class Project:
             "metrics/evaluate.json": canonical_json(SCORES),
             "metrics/environment.json": canonical_json(ENVIRONMENT),
             "metrics/finetune/steps.tsv": STEPS,
+            "metrics/finetune/trace.tsv": TRACE,
             "metrics/finetune/validation.tsv": VALIDATION,
             "metrics/evaluate/confusion.tsv": CONFUSION,
             "metrics/evaluate/reliability.tsv": RELIABILITY,
+            "data/clean/summary.json": canonical_json(SUMMARY),
             "data/predictions/worst.tsv": WORST,
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from stages.core.errors import InputError
@@ -17,7 +19,7 @@ def run(project: Project, texts: bool = True) -> Run:
 def test_a_whole_run_has_no_notices(project: Project) -> None:
     found = run(project)
     assert found.notices == ()
-    assert found.data.rows == {"train": 8, "validation": 2, "test": 6}
+    assert (found.data.train_rows, found.data.classes, found.trace) == (8, 2, "abab")
     assert found.scores.flat() == {"accuracy": 0.812345, "log_loss": 0.456789, "macro_f1": 0.798765, "mcc": None}
     assert found.plots["metrics/finetune/steps.tsv"] == {"step": [1, 2], "loss": [0.9, 0.7], "lr": [0.001, 0.0005]}
     assert found.worst is not None
@@ -35,9 +37,10 @@ def test_every_missing_file_is_named_at_once(project: Project) -> None:
     )
 
 
-def test_without_texts_the_predictions_are_not_needed(project: Project) -> None:
-    (project.root / "data/predictions/worst.tsv").unlink()
-    assert run(project, texts=False).worst is None
+def test_without_texts_what_lies_in_data_is_not_needed(project: Project) -> None:
+    shutil.rmtree(project.root / "data")
+    found = run(project, texts=False)
+    assert (found.summary, found.worst) == (None, None)
 
 
 def test_a_run_can_be_without_its_environment(project: Project) -> None:

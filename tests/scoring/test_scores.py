@@ -9,6 +9,7 @@ import pytest
 
 from stages.core.files import canonical_json
 from stages.scoring.calibration import reliability
+from stages.scoring.report import report
 from stages.scoring.scores import class_table, confusion, scores
 
 
@@ -76,16 +77,64 @@ def test_an_absent_class_that_is_never_predicted_has_no_precision() -> None:
 
 def test_a_class_never_predicted_has_no_precision_to_speak_of() -> None:
     found = scored([0, 1], np.eye(2)[[0, 0]], ["a", "b"])["per_class"][1]
-    assert (found["precision"], found["recall"], found["f1"]) == (0.0, 0.0, 0.0)
+    assert (found["precision"], found["recall"], found["f1"]) == (None, 0.0, 0.0)
 
 
-def test_a_test_set_of_one_class_has_no_roc_area() -> None:
-    found = scored([0, 0], np.array([[0.8, 0.2], [0.4, 0.6]]), ["ham", "spam"])
-    assert (found["roc_auc"], found["average_precision"]) == (None, None)
-    assert found["notes"] == [
-        "no test examples, left out of every average: spam (1 times predicted)",
-        "undefined for lack of test examples: average_precision, roc_auc",
+SPAM = {  # predictions for test rows of ham alone, of spam alone, of both -> binary averages, other scores, notes
+    "all ham, some taken for spam": (
+        [0, 0], [0, 1], (0.0, None, None), {"roc_auc": None, "average_precision": None, "mcc": None, "macro_f1": 2 / 3},
+        [
+            "no test examples, left out of every average: spam (1 times predicted)",
+            "undefined for these rows, as they divide by zero: average_precision, mcc, roc_auc, f1, recall",
+        ],
+    ),
+    "all ham, none taken for spam": (
+        [0, 0], [0, 0], (None, None, None), {"roc_auc": None, "average_precision": None, "mcc": None, "macro_f1": 1.0},
+        [
+            "no test examples, left out of every average: spam (0 times predicted)",
+            "undefined for these rows, as they divide by zero: average_precision, mcc, roc_auc, f1, precision, recall",
+        ],
+    ),
+    "all spam, one found": (
+        [1, 1], [0, 1], (1.0, 0.5, 2 / 3), {"roc_auc": None, "average_precision": 1.0, "mcc": None, "macro_f1": 2 / 3},
+        [
+            "no test examples, left out of every average: ham (1 times predicted)",
+            "undefined for these rows, as they divide by zero: mcc, roc_auc",
+        ],
+    ),
+    "both, all taken for ham": (
+        [0, 1], [0, 0], (None, 0.0, 0.0), {"roc_auc": 0.5, "average_precision": 0.5, "mcc": None, "macro_f1": 1 / 3},
+        [
+            "never predicted, so their precision is undefined and counts 0 in averages: spam",
+            "undefined for these rows, as they divide by zero: mcc, precision",
+        ],
+    ),
+    "both, half right": (
+        [0, 1, 0, 1], [0, 1, 1, 0], (0.5, 0.5, 0.5),
+        {"roc_auc": 0.5, "average_precision": 0.5, "mcc": 0.0, "macro_f1": 0.5}, [],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SPAM)
+def test_what_divides_by_zero_is_null_and_named(case: str) -> None:
+    labels, predictions, binary, others, notes = SPAM[case]
+    found = scored(labels, np.array([[0.75, 0.25], [0.25, 0.75]])[predictions], ["ham", "spam"])
+    average = found["averages"][3]
+    assert (average["precision"], average["recall"], average["f1"]) == pytest.approx(binary)
+    assert [average[key] for key in ("precision", "recall", "f1")] == [
+        found["per_class"][1][key] for key in ("precision", "recall", "f1")
     ]
+    assert found["f1"] == average["f1"]
+    assert {name: found[name] for name in others} == pytest.approx(others)
+    assert found["notes"] == notes
+
+
+def test_an_undefined_score_has_no_interval() -> None:
+    labels, probabilities = np.array([0, 0]), np.array([[0.8, 0.2], [0.4, 0.6]])
+    said = report(labels, probabilities, ["ham", "spam"], bins=10, resamples=100, seed=0)
+    assert sorted(said.scores["intervals"]) == ["accuracy", "log_loss", "macro_f1", "weighted_f1"]
+    assert "mcc" not in said.text.split("no test examples")[0]
 
 
 @pytest.mark.parametrize("labels", [[0], [0, 0], [2, 2, 1], [0, 1, 2]])
