@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stages.core.errors import InputError
+from stages.core.shown import paragraphs
 
 if TYPE_CHECKING:
     import argparse
@@ -134,6 +135,6 @@ def _internal(error: Exception) -> str:
 
 
 def fail(command: str, message: str) -> NoReturn:
-    """Print `message` and leave with code 2."""
-    print(f"{command}: error: {message}", file=sys.stderr, flush=True)
+    """Print `message`, in which nothing moves the cursor, and leave with code 2."""
+    print(f"{command}: error: {paragraphs(message)}", file=sys.stderr, flush=True)
     raise SystemExit(2)

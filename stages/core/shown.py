@@ -27,7 +27,7 @@ def terminal(text: str) -> str:
 
 
 def paragraphs(text: str) -> str:
-    """Return `terminal` of every line of `text`; lines after the first are indented, so that none passes for another."""
+    """Return `terminal` of every line of `text`; others than the first are indented, so as to pass for no other."""
     first, *others = (terminal(line) for line in text.split("\n"))
     return "\n".join([first, *(line if line.startswith("  ") else f"  {line}" for line in others)])
 
@@ -44,7 +44,7 @@ def html(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Return `text` with a `'` before what a spreadsheet would compute: `=`, `+`, `-`, `@`; `uncelled` takes it away."""
+    """Return `text` with a `'` before what a spreadsheet would compute (`=+-@`), which `uncelled` takes away."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 

@@ -14,8 +14,8 @@ from stages.scoring.probabilities import predicted
 Floats = NDArray[np.floating]
 Labels = NDArray[np.integer]
 
-# Log-loss takes smaller probabilities for this, 2.2e-16, as scikit-learn does for probabilities of float64. For those of
-# float32, as ours are stored, scikit-learn takes float32's epsilon, 1.2e-7: give it float64 to get our number.
+# Log-loss takes smaller probabilities for this, 2.2e-16, as scikit-learn does for probabilities of float64. For those
+# of float32, as ours are stored, scikit-learn takes float32's epsilon, 1.2e-7: give it float64 to get our number.
 SMALLEST = float(np.finfo(np.float64).eps)
 
 

@@ -28,8 +28,8 @@ def scores(labels: Labels, probabilities: Floats, names: Sequence[str], bins: li
 
     `roc_auc` and `average_precision` are those of the second label when there are two classes, else the means of all
     classes that have test examples, each against the rest. A score whose definition divides by zero for these rows is
-    None, and `notes` names it; where scikit-learn says 0, so do averages over classes, for which the precision of a class
-    that is never predicted counts 0.
+    None, where scikit-learn says 0, and `notes` names it. In averages over classes the precision of a class that is
+    never predicted counts 0, as in scikit-learn.
     """
     predictions = predicted(probabilities)
     tally = Tally.of(labels, predictions, len(names))
