@@ -26,9 +26,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stages.core import yaml12
-from stages.core.errors import InputError, nearest
+from stages.core.errors import InputError
 from stages.core.files import outputs
-from stages.project import git, lock
+from stages.project import git, lock, objects
 from stages.reporting.run import Locked, read
 from stages.reporting.tables import PLOTS, Table, parse
 
@@ -49,7 +49,7 @@ def report(root: Path, against: str, texts: bool) -> None:
         ) from None
 
     run = read(root, locked(root), texts)
-    commit = revision(root, against)
+    commit = git.commit(root, against, "--against")
     metrics, params = (review.difference(root, what, against) for what in ("metrics", "params"))
     before = plots(root, commit)
     with outputs(root / PAGE, root / REVIEW, root / IMAGES) as (html, markdown, images):
@@ -75,18 +75,9 @@ def locked(root: Path) -> Locked:
     )
 
 
-def revision(root: Path, name: str) -> str:
-    """Return the 40 digits of the commit that `name` names. Raises InputError with the nearest branch or tag."""
-    try:
-        return git.commit(root, name)
-    except InputError:
-        known = git.ask(root, "for-each-ref", "--format=%(refname:short)").decode().split()
-        raise InputError(f"--against: {name!r} names no commit of this repository{nearest(name, known)}") from None
-
-
 def plots(root: Path, commit: str) -> Mapping[str, Table] | None:
     """Return the plots' tables as `commit` holds them, None when it holds no run, or one of another shape."""
-    found = {name: git.file(root, commit, name) for name in PLOTS}
+    found = {name: objects.file(root, commit, name) for name in PLOTS}
     try:
         return {name: parse((content or b"").decode(), name, PLOTS[name]) for name, content in found.items()}
     except (InputError, UnicodeDecodeError):

@@ -28,7 +28,6 @@ import json
 import re
 import shlex
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -40,7 +39,7 @@ from stages.core import yaml12
 from stages.core.errors import InputError, nearest
 from stages.core.files import canonical_json
 from stages.core.params import PARAMS, dvc_keys
-from stages.project import graph
+from stages.project import git, graph
 from stages.repro import digests
 from stages.repro.workers import SCRATCH
 from stages.scoring import HEADLINE
@@ -193,9 +192,8 @@ def _settings(values: dict[str, Any]) -> str:
 
 def committed() -> None:
     """Refuse a project whose copies would lack a file: experiments hold what Git or DVC tracks."""
-    told = ["git", "ls-files", "--others", "--exclude-standard", "-z", "--", "inputs", "stages", "requirements.lock"]
-    ended = subprocess.run(told, capture_output=True, text=True, check=False)
-    lacking = sorted(filter(None, ended.stdout.split("\0")))
+    git.commit(Path(), "HEAD", "dvc exp run")
+    lacking = git.untracked(Path(), "inputs", "stages", "requirements.lock")
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise InputError(f"{lacking[0]}{more}: not tracked by Git, so an experiment's copy would lack it: git add it")

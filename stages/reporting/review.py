@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from stages.core.errors import InputError
+from stages.project import git
 from stages.reporting import charts
 from stages.reporting.images import PAPER, png, settings
 from stages.reporting.tables import CONFUSION, Table
@@ -24,10 +24,9 @@ def difference(root: Path, what: str, base: str) -> str:
 
     Raises InputError with the last line that DVC says when it fails.
     """
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     done = subprocess.run(
         [sys.executable, "-m", "dvc", what, "diff", "--md", base],
-        cwd=root, env=clean, capture_output=True, text=True, check=False,
+        cwd=root, env=git.environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         said = done.stderr.strip().splitlines()

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from stages.core.errors import InputError
+from stages.project import git, objects
 
 TARGET = "finetune"
 CURVE, SUMMARY = "metrics/finetune/validation.tsv", "metrics/finetune.json"
@@ -95,11 +96,11 @@ class Runner:
     def forget(self, name: str) -> None:
         """Remove the experiment `name` from DVC, if it is there."""
         for ref in _refs(name):
-            _git("update-ref", "-d", ref)
+            git.remove(Path(), ref)
 
     def _environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        return {**os.environ, "PATH": path, "REPRISE_SCRATCH": str(self.scratch)}
+        return {**git.environment(), "PATH": path, "REPRISE_SCRATCH": str(self.scratch)}
 
     def _watched(self, process: subprocess.Popen[bytes], watch: Watch) -> Outcome:
         found = Outcome()
@@ -121,17 +122,17 @@ class Runner:
 
     def _collect(self, name: str, found: Outcome, watch: Watch) -> None:
         """Read what the experiment holds; a training out of DVC's cache had no curve to be watched as it grew."""
-        ref = next(iter(_refs(name)), None)
-        if ref is None:
+        commit = next(iter(_refs(name).values()), None)
+        if commit is None:
             raise InputError(f"dvc exp run made no experiment {name}: see {self.folder / name}.log")
-        whole = list(points(_git("show", f"{ref}:{CURVE}")))
+        whole = list(points(_text(commit, CURVE)))
         for point in whole[len(found.points) :]:
             found.points.append(point)
             if watch(point):
                 found.stopped = True
                 self.forget(name)
                 return
-        summary: dict[str, Any] = json.loads(_git("show", f"{ref}:{SUMMARY}"))
+        summary: dict[str, Any] = json.loads(_text(commit, SUMMARY))
         prefix = "validation_"
         found.scores = {k.removeprefix(prefix): v for k, v in summary.items() if k.startswith(prefix)}
 
@@ -223,13 +224,14 @@ def _failure(text: str, log: Path) -> str:
     return told[-1] if told else f"{stage[1]} failed: see {log}"
 
 
-def _refs(name: str) -> list[str]:
-    refs = _git("for-each-ref", "--format=%(refname)", "refs/exps").split()
-    return [ref for ref in refs if ref.endswith(f"/{name}")]
+def _refs(name: str) -> dict[str, str]:
+    """Return {ref: commit} of the experiments of this name."""
+    return {ref: commit for ref, commit in git.refs(Path(), "refs/exps").items() if ref.endswith(f"/{name}")}
 
 
-def _git(*arguments: str) -> str:
-    ended = subprocess.run(["git", *arguments], capture_output=True, text=True, encoding="utf-8", check=False)
-    if ended.returncode:
-        raise InputError(f"git {arguments[0]}: {(ended.stderr.strip().splitlines() or ['failed'])[-1]}")
-    return ended.stdout
+def _text(commit: str, path: str) -> str:
+    """Return a file of an experiment. Raises InputError when it has none such."""
+    content = objects.file(Path(), commit, path)
+    if content is None:
+        raise InputError(f"{path}: the experiment {commit[:12]} lacks it")
+    return content.decode()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
-import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.core.errors import InputError
-from stages.project import git, lock
+from stages.project import git, lock, objects
 from stages.project.lock import LOCK, Lock, within
 from stages.repro.digests import of_bytes
 from stages.verification import certificate, certificate_page, document, environments, plan
@@ -73,12 +69,15 @@ def check(path: Path, repository: Path = Path()) -> list[str]:
     for beside, content in document.files(certificate_page.document(stated), path).items():
         if beside.is_file() and beside.read_text(encoding="utf-8", errors="replace") != content:
             found.append(f"{beside}: not the page of {path.name}")
-    try:
-        sha = git.commit(repository, stated.commit)
-    except InputError:
-        _note(f"no commit {stated.commit[:12]} in this repository: nothing of it is compared")
-        return found
-    return [*found, *(_committed if stated.reference == "committed" else _derived)(stated, repository, sha)]
+    if not git.inside(repository):
+        _note("this folder is in no Git repository: nothing is compared with the commit")
+    elif not git.is_commit(repository, stated.commit):
+        where = f"in this repository{git.cut(repository)}"
+        _note(f"no commit {stated.commit[:12]} {where}: nothing of it is compared")
+    else:
+        held = _committed if stated.reference == "committed" else _derived
+        found += held(stated, repository, stated.commit)
+    return found
 
 
 def _note(text: str) -> None:
@@ -88,7 +87,7 @@ def _note(text: str) -> None:
 def _committed(stated: Core, repository: Path, sha: str) -> Iterator[str]:
     """Yield what is not as the commit's dvc.lock and metrics say."""
     where = f"of commit {sha[:12]}"
-    held = {name: git.file(repository, sha, name) for name in (LOCK, ENVIRONMENT)}
+    held = {name: objects.file(repository, sha, name) for name in (LOCK, ENVIRONMENT)}
     if ENVIRONMENT in stated.edits:
         _note(f"{ENVIRONMENT} is one of the edited files: core.reference_environment is not compared with the commit")
     elif stated.reference_environment != _inner(json.loads(held[ENVIRONMENT] or "{}").get("finetune", {})):
@@ -110,11 +109,6 @@ def _derived(stated: Core, repository: Path, sha: str) -> Iterator[str]:
     edited = [path for path in stated.code if any(within(name, path) for name in stated.edits)]
     if edited:
         _note(f"{', '.join(edited)}: edited, so not compared with the commit")
-    with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(git.ask(repository, "archive", "--format=tar", sha))) as archive:
-            code = [one for one in archive.getmembers() if any(within(one.name, path) for path in stated.code)]
-            archive.extractall(folder, code, filter="data")
-            there = {one.name for one in code}
-        for path, md5 in stated.code.items():
-            if path not in edited and (path not in there or plan.md5(Path(folder, path)) != md5):
-                yield f"core.code.{path}: not that of commit {sha[:12]}"
+    for path, md5 in stated.code.items():
+        if path not in edited and plan.md5_of(dict(objects.files(repository, sha, path)), path) != md5:
+            yield f"core.code.{path}: not that of commit {sha[:12]}"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stages.core.errors import InputError, nearest
 from stages.core.files import outputs, write_json
-from stages.project import git
+from stages.project import git, objects
 from stages.repro import workers
 from stages.verification import claims, numbers, runs
 from stages.verification.board import Board
@@ -84,8 +84,8 @@ def judged(repository: Path, asked: Asked) -> list[Judged]:
 
 
 def _check(repository: Path, sha: str, asked: Sequence[Claim]) -> None:
-    listed = git.ask(repository, "ls-tree", "--name-only", sha, "--", "recipes/").decode().split()
-    recipes = [Path(name).stem for name in listed if name.endswith(".yaml")]
+    listed = (Path(name) for name, _ in objects.files(repository, sha, "recipes"))
+    recipes = [path.stem for path in listed if path.match("recipes/*.yaml")]
     for claim in asked:
         if claim.recipe not in recipes:
             raise InputError(

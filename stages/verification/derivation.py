@@ -73,8 +73,8 @@ def prepare(commit: Commit, setting: Setting, place: Path) -> Path:
 
     So whatever stands there afterwards is what was derived. Raises InputError when it cannot be made.
     """
-    clone = place / setting.folder
-    git.clone(commit.repository, commit.sha, clone, list(commit.edits))
+    clone = git.clone(commit.repository, commit.sha, place / setting.folder, commit.edits)
+    place = clone.parent  # of a project in a sub-folder of its repository: within the clone
     if not (clone / ".dvc").is_dir():
         raise InputError(f"commit {commit.sha[:12]} has no .dvc, so it is no DVC project: nothing can be derived")
     (clone / ".dvc/config.local").write_text("[cache]\n    dir = cache\n", encoding="utf-8")

@@ -116,6 +116,17 @@ def md5(path: Path) -> str:
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
-    files = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file()}
-    listing = [{"md5": md5(file), "relpath": name} for name, file in sorted(files.items())]
+    return _folder({p.relative_to(path).as_posix(): md5(p) for p in path.rglob("*") if p.is_file()})
+
+
+def md5_of(files: Mapping[str, bytes], path: str) -> str | None:
+    """Return the same for the file or folder `path` of which `files` are all there is; None when there are none."""
+    digests = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in files.items()}
+    if path in digests or not digests:
+        return digests.get(path)
+    return _folder({name.removeprefix(f"{path}/"): digest for name, digest in digests.items()})
+
+
+def _folder(files: Mapping[str, str]) -> str:
+    listing = [{"md5": digest, "relpath": name} for name, digest in sorted(files.items())]
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"

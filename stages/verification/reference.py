@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from stages.core.errors import InputError
 from stages.core.files import read_json
-from stages.project import git, lock
+from stages.project import git, lock, objects
 from stages.project.lock import LOCK, Lock
 
 ENVIRONMENT = "metrics/environment.json"
@@ -40,7 +40,7 @@ def committed(repository: Path, sha: str, folder: Path, worktree: bool = False) 
 
     def read(path: str) -> bytes | None:
         if not worktree:
-            return git.file(repository, sha, path)
+            return objects.file(repository, sha, path)
         return (repository / path).read_bytes() if (repository / path).is_file() else None
 
     where = "the working tree" if worktree else f"commit {sha[:12]}"
@@ -48,14 +48,14 @@ def committed(repository: Path, sha: str, folder: Path, worktree: bool = False) 
     if text is None:
         raise InputError(f"{where} has no {LOCK}, so there is no result to verify: run dvc repro and commit it")
     found = lock.parse(text, f"{LOCK} of {where}")
-    objects = _cache(repository)
+    cache = _cache(repository)
     for path, md5 in lock.outputs(found).items():
         kept = read(path) if path.startswith("metrics/") else None
         if kept is not None and hashlib.md5(kept).hexdigest() == md5:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(kept)
         else:
-            _gather(objects, md5, folder / path)
+            _gather(cache, md5, folder / path)
     record = read(ENVIRONMENT)
     environment = json.loads(record).get("finetune", {}) if record else {}
     return Reference("committed", text.decode(), found, environment, folder)
@@ -79,9 +79,8 @@ def keep(clone: Path, found: Lock, folder: Path) -> None:
 
 
 def _cache(repository: Path) -> Path:
-    ended = subprocess.run(
-        [sys.executable, "-m", "dvc", "cache", "dir"], cwd=repository, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    ended = subprocess.run(command, cwd=repository, env=git.environment(), capture_output=True, text=True, check=False)
     return (repository / (ended.stdout.strip() or ".dvc/cache")) / "files/md5"
 
 

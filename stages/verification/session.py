@@ -14,7 +14,7 @@ from typing import Any
 
 from stages.core.errors import InputError
 from stages.core.files import outputs, read_json, write_json
-from stages.core.params import Section
+from stages.core.params import PARAMS, Section
 from stages.project import git, lock
 from stages.repro.digests import of_file, of_folder, of_value
 from stages.verification import comparison, derivation, environments, numbers, reference
@@ -81,7 +81,7 @@ class Session:
         if commit.recipe is not None and not note.is_file():
             place = self._place("reference")
             clone = derivation.prepare(commit, Setting(), place)
-            if git.ask(clone, "status", "--porcelain", "--", "params.yaml"):
+            if str(PARAMS) in git.edited(clone):
                 ended = self.runner.run(clone, Setting(), 0, lambda text: self.board.tell("reference", text))
                 if ended.failed_stage is not None:
                     raise InputError(f"no reference: stage {ended.failed_stage} failed: {ended.message}")

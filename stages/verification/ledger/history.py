@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages.core.errors import InputError
-from stages.project import git
+from stages.project import git, objects
 from stages.project.lock import LOCK
 
 METRICS = "metrics"
@@ -37,16 +36,14 @@ def snapshots(root: Path) -> Iterator[Snapshot]:
     and what failed there, DVC keeps under other refs. Snapshots of equal files share them, as the same object. Raises
     InputError where there is no repository.
     """
-    prefix = git.ask(root, "rev-parse", "--show-prefix").decode().rstrip("\n")
+    prefix = git.prefix(root)
     names = _names(root)
-    tips = [*names, *_head(root)]
-    commits = (
-        git.ask(root, "rev-list", "--date-order", "--reverse", "--stdin", lines=tips).decode().split() if tips else []
-    )
-    locks = _objects(root, "blob", [f"{commit}:{prefix}{LOCK}" for commit in commits])
-    folders = _objects(root, "tree", [f"{commit}:{prefix}{METRICS}" for commit in commits])
-    listed = {tree: _entries(tree, data) for tree, data in _contents(root, folders).items()}
-    contents = _contents(root, [*locks, *(blob for entries in listed.values() for blob in entries.values())])
+    head = git.resolved(root, "HEAD")  # nothing may be committed yet
+    commits = git.commits(root, [*names, *([head] if head else [])])
+    locks = objects.ids(root, "blob", [f"{commit}:{prefix}{LOCK}" for commit in commits])
+    folders = objects.ids(root, "tree", [f"{commit}:{prefix}{METRICS}" for commit in commits])
+    listed = {tree: _metrics(tree, data) for tree, data in objects.contents(root, folders).items()}
+    contents = objects.contents(root, [*locks, *(blob for entries in listed.values() for blob in entries.values())])
     files: dict[tuple[str, str], dict[str, bytes]] = {}
     for commit, lock, folder in zip(commits, locks, folders, strict=True):
         if lock not in contents:
@@ -63,51 +60,13 @@ def snapshots(root: Path) -> Iterator[Snapshot]:
 
 def _names(root: Path) -> dict[str, list[str]]:
     """Return {commit: short names of the refs that point there}."""
-    shown = "%(objecttype) %(objectname) %(*objecttype) %(*objectname) %(refname)"  # * is what an annotated tag tags
-    found: dict[str, list[str]] = {}
-    for line in git.ask(root, "for-each-ref", f"--format={shown}", *_REFS).decode(errors="replace").splitlines():
-        kind, name, tagged_kind, tagged, ref = line.split(" ", 4)
-        match = _RUN_REF.fullmatch(ref)
-        if match and "commit" in (kind, tagged_kind):
-            found.setdefault(name if kind == "commit" else tagged, []).append(match[1] or match[2])
-    return found
+    names: dict[str, list[str]] = {}
+    for ref, commit in git.refs(root, *_REFS).items():
+        if match := _RUN_REF.fullmatch(ref):
+            names.setdefault(commit, []).append(match[1] or match[2])
+    return names
 
 
-def _head(root: Path) -> list[str]:
-    try:
-        return [git.commit(root, "HEAD")]
-    except InputError:  # nothing is committed yet
-        return []
-
-
-def _objects(root: Path, kind: str, specs: Sequence[str]) -> list[str]:
-    """Return the object id of each `commit:path`, "" where nothing of that kind is."""
-    said = git.ask(root, "cat-file", "--batch-check=%(objecttype) %(objectname)", lines=specs).decode()
-    return [line.removeprefix(f"{kind} ") if line.startswith(f"{kind} ") else "" for line in said.splitlines()]
-
-
-def _contents(root: Path, ids: Sequence[str]) -> dict[str, bytes]:
-    """Return the bytes of the distinct objects among `ids` that are there."""
-    wanted = [*dict.fromkeys(i for i in ids if i)]
-    said = git.ask(root, "cat-file", "--batch", lines=wanted)
-    found, at = {}, 0
-    for name in wanted:
-        end = said.index(b"\n", at)
-        head = said[at:end].split()
-        at = end + 1
-        if len(head) == 3:  # id, type, size; an object that is not there has "id missing"
-            found[name] = said[at : at + int(head[2])]
-            at += int(head[2]) + 1
-    return found
-
-
-def _entries(tree: str, data: bytes) -> dict[str, str]:
-    """Return {name: object id} of the JSON files in the object `tree`: entries of mode, blank, name, NUL, id."""
-    width, found, at = len(tree) // 2, {}, 0
-    while at < len(data):
-        end = data.index(b"\0", at)
-        name = data[at:end].split(b" ", 1)[1].decode(errors="replace")
-        if name.endswith(".json"):
-            found[name] = data[end + 1 : end + 1 + width].hex()
-        at = end + 1 + width
-    return found
+def _metrics(tree: str, data: bytes) -> dict[str, str]:
+    """Return {name: object id} of the JSON files in the object `tree`."""
+    return {name: entry.id for name, entry in objects.entries(tree, data).items() if name.endswith(".json")}

@@ -67,7 +67,7 @@ def test_a_pipeline_may_lie_below_the_top_of_its_repository(history: History) ->
 
 
 def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not a git repository"):
+    with pytest.raises(InputError, match="in no Git repository .*: git init && git add -A && git commit"):
         list(snapshots(tmp_path))
 
 
