@@ -5,8 +5,9 @@
     python -m stages.recipe NAME -n      shows the difference alone
 
 A recipe names whole keys, `data.source` or `train.epochs`: each is replaced as one, whatever it held. With
-`base: OTHER` it stands on another recipe, merged before it. Comments and layout of params.yaml stay, and what would not
-be a valid params.yaml is not written.
+`base: OTHER` it stands on another recipe, merged before it. The comments of params.yaml stay; its layout is the one
+that `dvc exp run -S` writes: an empty value for null, a line for each item of a list. What would not be a valid
+params.yaml is not written.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ def merged(name: str, text: str, label: str = str(PARAMS), folder: Path = RECIPE
             else:
                 _take(tree, overlay, section)
     written = io.StringIO()
+    _blocks(tree)
     _round_trip().dump(tree, written)
     return written.getvalue()
 
@@ -117,11 +119,20 @@ def _load(text: str, label: str) -> CommentedMap:
 
 
 def _round_trip() -> YAML:
+    """Return the reader and writer that `dvc exp run -S` uses, so that it finds nothing to lay out anew."""
     yaml = YAML()
-    yaml.width = 4096  # never fold a line
-    yaml.preserve_quotes = True
-    yaml.representer.add_representer(type(None), lambda r, _: r.represent_scalar("tag:yaml.org,2002:null", "null"))
+    yaml.default_flow_style = False
     return yaml
+
+
+def _blocks(tree: CommentedMap) -> None:
+    """Lay out every list and mapping below `tree` with one item a line, as DVC writes what it sets."""
+    for key, value in tree.items():
+        if isinstance(value, CommentedMap) and value:
+            value.fa.set_block_style()
+            _blocks(value)
+        elif isinstance(value, list) and value:
+            tree[key] = list(value)
 
 
 def _take(tree: CommentedMap, overlay: CommentedMap, key: str) -> None:

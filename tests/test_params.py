@@ -84,7 +84,7 @@ def test_problems_of_all_stages_are_told_at_once_and_once() -> None:
             "  source:|data.source.kind: unknown kind 'pakage' (nearest: 'package')",
         ),
         ("    name: full", "    name: lora", "  tuning:|train.tuning.name: unknown name 'lora' (known: "),
-        ("  keep: null", "  keep: {colum: text}", "  keep:|data.keep.colum: unknown key (nearest: 'column')"),
+        ("  keep: ", "  keep: {colum: text} ", "  keep:|data.keep.colum: unknown key (nearest: 'column')"),
     ],
 )
 def test_message(old: str, new: str, found: str) -> None:

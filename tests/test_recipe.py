@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 
 from stages import params, recipe
 from stages.core import yaml12
@@ -83,6 +84,29 @@ def test_r8_brings_the_default_back_to_the_byte(name: str) -> None:
     assert merged("r8", merged(name)) == DEFAULT
 
 
+@pytest.mark.parametrize("name", [None, *NAMES])
+def test_dvc_finds_nothing_to_lay_out_anew(name: str | None, tmp_path: Path) -> None:
+    """What `dvc exp run -S` does to params.yaml before it runs: with the value that is there, not a byte changes."""
+    path = tmp_path / "params.yaml"
+    path.write_text(merged(name) if name else DEFAULT, encoding="utf-8")
+    before = path.read_bytes()
+    apply_overrides(path, ["seed=42"])
+    assert path.read_bytes() == before
+    apply_overrides(path, ["train.lr=3e-5", "train.epochs=7"])
+    changed = set(path.read_text(encoding="utf-8").splitlines()) - set(before.decode().splitlines())
+    assert sorted(line.split("#")[0].strip() for line in changed) == ["epochs: 7", "lr: 3e-05"]
+
+
+def test_a_recipe_of_any_layout_is_laid_out_as_dvc_does(copy: Path) -> None:
+    text = "# Wide\ndata:\n  keep: {column: 'a', pattern: \"(?i)b c\"}\ntrain: {betas: [0.5, 0.9], clip_norm: null}\n"
+    write(copy, "wide", text)
+    apply(copy, "wide")
+    before = (copy / "params.yaml").read_bytes()
+    assert values(before.decode())["data"]["keep"] == {"column": "a", "pattern": "(?i)b c"}
+    apply_overrides(copy / "params.yaml", ["seed=42"])
+    assert (copy / "params.yaml").read_bytes() == before
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_read_is_what_dvc_reads(name: str) -> None:
     from ruamel.yaml import YAML
@@ -126,7 +150,7 @@ def test_floats_stay_as_they_are_written(copy: Path) -> None:
     text = (copy / "params.yaml").read_text(encoding="utf-8")
     assert "  lr: 3e-5                      # peak learning rate, (0, 1)\n" in text
     assert "  epsilon: 1e-8                 # AdamW, > 0\n" in text
-    assert "  clip_norm: null               # largest gradient norm" in text
+    assert "  clip_norm:                    # largest gradient norm" in text
     assert values(text)["train"]["lr"] == 3e-5
 
 
@@ -179,8 +203,12 @@ def test_broken_recipe(copy: Path, text: str, message: str) -> None:
 
 
 def test_a_read_only_folder(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
+    replace = os.replace
+
+    def refuse(old: Path, new: Path) -> None:
+        if old.name.endswith(".partial"):
+            raise PermissionError(13, "Permission denied")
+        replace(old, new)
 
     monkeypatch.setattr(os, "replace", refuse)
     assert refusal(copy, "r52") == f"{copy / 'params.yaml'}: cannot be written: Permission denied"

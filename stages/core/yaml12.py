@@ -63,6 +63,21 @@ class _Loader(yaml.SafeLoader):
             )
         return super().process_directives()  # type: ignore[misc]
 
+    def scan_plain(self) -> Any:
+        """Take `?` within a word in [] and {} as text: DVC writes a regular expression so."""
+        if not self.flow_level:
+            return super().scan_plain()
+        self.peek = lambda index=0: "x" if (found := _Loader.peek(self, index)) == "?" else found
+        try:
+            return super().scan_plain()
+        finally:
+            del self.peek
+
+    def check_value(self) -> bool:
+        if self.flow_level and self.peek(1) in ",[]{}":
+            raise _Refused("a colon before , [ ] { or }: put a blank behind it, or the text in quotes", self.get_mark())
+        return bool(super().check_value())
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):

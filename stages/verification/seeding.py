@@ -22,7 +22,9 @@ def seeded(text: str, seed: int | None, streams: Mapping[str, int], name: str = 
     block = STREAMS.search(text)
     for stream, own in streams.items():
         old = block[0] if block else ""
-        new, count = re.subn(rf"(?m)^([ \t]+{re.escape(stream)}:[ \t]*)[^\s#]+", rf"\g<1>{own}", old)
+        new, count = re.subn(
+            rf"(?m)^([ \t]+{re.escape(stream)}:)(?:[ \t]+[^\s#]+|[ \t]*$|(?=[ \t]+#))", rf"\g<1> {own}", old
+        )
         if count != 1:
             known = re.findall(r"(?m)^[ \t]+(\w+):", old)
             raise InputError(f"{name}: seed_streams has no stream {stream!r}{nearest(stream, known)}")

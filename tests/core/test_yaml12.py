@@ -42,6 +42,13 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and (one == other or (one != one and other != other))
 
 
+def text_keys(tree: Any) -> Any:
+    """Return the tree with its keys as DVC writes them."""
+    if isinstance(tree, dict):
+        return {str(key): text_keys(value) for key, value in tree.items()}
+    return [text_keys(value) for value in tree] if isinstance(tree, list) else tree
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -130,8 +137,11 @@ scalars = st.one_of(
     st.booleans(),
     st.integers(),
     st.floats(),
-    # Without ? and :, which PyYAML wants quoted within [] and {}.
-    st.text(st.characters(codec="utf-8", exclude_categories=("Cc",), exclude_characters="?:"), max_size=20),
+    # Without :, which PyYAML wants quoted within [] and {}, and ? in front, which ruamel.yaml itself reads otherwise.
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc",), exclude_characters=":"), max_size=20).filter(
+        lambda text: text[:1] != "?"
+    ),
+    st.from_regex("a[a?, -]{0,4}", fullmatch=True),
     plain,
 )
 trees = st.recursive(
@@ -150,6 +160,17 @@ def test_what_ruamel_writes_is_read_back(flow: bool, tree: Any) -> None:
     written = io.StringIO()
     yaml.dump({"key": tree}, written)
     assert same(ours(written.getvalue()), {"key": tree})
+
+
+@settings(max_examples=300)
+@given(st.text("a1?:-, []{}'", max_size=9))
+def test_a_flow_list_is_what_dvc_reads_or_refused(text: str) -> None:
+    source = f"key: [{text}]\n"
+    try:
+        mine = ours(source)
+    except InputError:
+        return
+    assert same(mine, text_keys(dvcs(source)))
 
 
 def test_round_trip_of_dvc_keeps_a_float() -> None:
@@ -190,6 +211,7 @@ def test_keys_are_text_as_written() -> None:
     [
         ("a: 1\nb: 2\na: 3\n", "p, line 3: not valid YAML: the key 'a' stands twice"),
         ("a: 1\n'a': 3\n", "p, line 2: not valid YAML: the key 'a' stands twice"),
+        ("a: [b:]\n", "p, line 1: a colon before , [ ] { or }: put a blank behind it, or the text in quotes"),
         ("? [a]\n: 1\n", "p, line 1: not valid YAML: a key that is no text"),
         ("a: 1\nb: [1, 2\n", "p, line 3: not valid YAML: expected ',' or ']', but got '<stream end>'"),
         ("a:\tb: 1", "p, line 1: not valid YAML: found character '\\t' that cannot start any token"),
