@@ -22,10 +22,17 @@ test: $(VENV)/installed-dev  ## run the tests
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 experiments: $(VENV)/installed  ## list experiments by what differs between them: params and main scores
+	@git rev-parse --quiet --verify HEAD >/dev/null || { \
+	  echo "nothing is committed yet, and experiments stand on a commit: git add --all && git commit" >&2; exit 2; }
 	@$(BIN)/dvc exp show --only-changed --hide-workspace --drop $(UNREAD) $(SHOW)
+	@[ -n "$$($(BIN)/dvc exp list --names-only)" ] || \
+	  echo "no experiment stands on this commit yet; one is made by: $(BIN)/dvc exp run -S train.lr=3e-5"
 
 report: $(VENV)/installed-dev  ## tell of the run, and how it differs from AGAINST (HEAD): report.html, report.md
 	@$(BIN)/python -m stages.report --against $(AGAINST)
+
+fuzz: $(VENV)/installed-dev  ## run the property tests on random examples, ten times as many
+	@REPRISE_FUZZ=1 $(BIN)/python -m pytest -m hypothesis --numprocesses 2
 
 prove: $(VENV)/installed-dev  ## all that must not matter, varied; writes benchmarks/EXACTNESS.md (an hour or less)
 	@REPRISE_PROVE=full $(BIN)/python -m pytest tests/exactness tests/test_finetune.py tests/repro tests/training \
@@ -66,13 +73,26 @@ $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
 	@$(BIN)/pip install -qq --no-compile -r requirements-dev.lock
 	@touch $@
 
-$(VENV)/installed: requirements.lock | $(BIN)/pip
+$(VENV)/installed: requirements.lock | ready $(BIN)/pip
 	@echo "installing requirements.lock into $(VENV): two minutes or so"
 	@$(BIN)/pip install -qq --no-compile -r requirements.lock
 	@touch $@
 
-$(BIN)/pip:
+$(BIN)/pip: | ready
 	@$(NEW_VENV) $(VENV)
+
+# Asked before anything is installed: what DVC would refuse afterwards, and a PYTHON= that would change nothing.
+ready:
+	@git --version >/dev/null 2>&1 || { echo "git is wanted and not found: DVC works with it; install it" >&2; exit 2; }
+	@git rev-parse --git-dir >/dev/null || { \
+	  echo "DVC works in a Git repository, which a ZIP of one is not. Make one here:" >&2; \
+	  echo "  git init && git add --all && git commit --message start" >&2; exit 2; }
+	@[ "$(origin PYTHON)" = file ] || [ ! -x $(BIN)/python ] || { \
+	  had=$$($(BIN)/python -c '$(VERSION)'); asked=$$($(PYTHON) -c '$(VERSION)') && [ "$$had" = "$$asked" ] || { \
+	  echo "$(VENV) has Python $$had, and PYTHON=$(PYTHON) is Python $${asked:-that cannot be run}." >&2; \
+	  echo "To change: rm -r $(VENV), then make again. To go on with $$had, leave PYTHON out." >&2; exit 2; }; }
+
+VERSION = import sys; print("%d.%d" % sys.version_info[:2])
 
 NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
   echo "Python 3.11 or newer is wanted; $(PYTHON) is: $$($(PYTHON) -V 2>&1)" >&2; \
@@ -82,4 +102,4 @@ NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/de
 PINS = .venv-lock/bin/pip freeze --exclude reprise \
   | sed 's/+[a-z0-9.]*$$//' | grep -vE '^(nvidia-|triton|cuda-)'
 
-.PHONY: help repro test experiments report prove check lint schema lock clean
+.PHONY: help ready repro test experiments report fuzz prove check lint schema lock clean

@@ -1,4 +1,7 @@
-"""Settings of all tests: hypothesis without a deadline, for other work may share the machine; and who shares a process.
+"""Settings of all tests: what hypothesis draws, and who shares a process.
+
+`make test` draws the same examples every time, whatever was found before and however busy the machine is, so that it
+gives one verdict. `make fuzz` (REPRISE_FUZZ) draws others each time, and more.
 
 `make test` runs two processes side by side. A file of tests stays in one of them, so that what its fixtures made is
 made once; so do the folders whose files share a run of the pipeline, which begin first, for they take longest.
@@ -6,20 +9,24 @@ made once; so do the folders whose files share a run of the pipeline, which begi
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import tiny
 from tests.exactness.warm import Warm
 
-settings.register_profile("reprise", settings(), deadline=None)
-settings.load_profile("reprise")
+settings.register_profile(
+    "test", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("fuzz", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile("fuzz" if os.environ.get("REPRISE_FUZZ") else "test")
 
 TOGETHER = ("tests/pipeline", "tests/exactness")  # in the order in which they begin
 
