@@ -52,9 +52,32 @@ class Inputs:
         if late:
             raise InputError(_early(late))
 
+    def changes(self) -> Iterator[str]:
+        """Yield each change. A file whose stamps are as they were is not read again, unless they are too young to tell.
+
+        The kernel stamps every change (ctime), and no program can set that back.
+        """
+        try:
+            values = self._params()
+        except InputError as error:
+            yield str(error)
+            values = self._values
+        for key in sorted(self._values.keys() | values.keys()):
+            old, new = self._values.get(key, "nothing"), values.get(key, "nothing")
+            if old != new:
+                yield f"{key} of {PARAMS} (from {_short(old)} to {_short(new)})"
+        files = dict(self._files())
+        for path in sorted(self._stamps.keys() | files.keys()):
+            if path not in files or path not in self._stamps:
+                yield f"{path} ({'added' if path in files else 'removed'})"
+            elif files[path] == self._stamps[path] and files[path][-1] / 1e9 < self._taken - COARSE:
+                continue
+            elif digests.of_file(self._project / path) != self._digests[path]:
+                yield path
+
     def check(self) -> None:
         """Raise InputError that names what is not as it was: for a stage that has not begun to compute."""
-        if changes := list(self._changes()):
+        if changes := list(self.changes()):
             raise InputError(_early(changes))
 
     def accept(self, staged: Mapping[Path, Path]) -> None:
@@ -62,7 +85,7 @@ class Inputs:
 
         See `files.outputs` for `staged`.
         """
-        changes = list(self._changes())
+        changes = list(self.changes())
         if not changes:
             return
         aside = SCRATCH / "refused" / self.stage
@@ -94,29 +117,6 @@ class Inputs:
                 if path.is_file() and not any(fnmatch(part, word) for part in Path(name).parts for word in ignored):
                     stat = path.stat()
                     yield name, (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-    def _changes(self) -> Iterator[str]:
-        """Yield each change. A file whose stamps are as they were is not read again, unless they are too young to tell.
-
-        The kernel stamps every change (ctime), and no program can set that back.
-        """
-        try:
-            values = self._params()
-        except InputError as error:
-            yield str(error)
-            values = self._values
-        for key in sorted(self._values.keys() | values.keys()):
-            old, new = self._values.get(key, "nothing"), values.get(key, "nothing")
-            if old != new:
-                yield f"{key} of {PARAMS} (from {_short(old)} to {_short(new)})"
-        files = dict(self._files())
-        for path in sorted(self._stamps.keys() | files.keys()):
-            if path not in files or path not in self._stamps:
-                yield f"{path} ({'added' if path in files else 'removed'})"
-            elif files[path] == self._stamps[path] and files[path][-1] / 1e9 < self._taken - COARSE:
-                continue
-            elif digests.of_file(self._project / path) != self._digests[path]:
-                yield path
 
     def _imported_before_they_changed(self) -> Iterator[str]:
         """Yield the files that this process may have imported before they got the content that was digested."""
