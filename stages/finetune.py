@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from stages.core.errors import InputError
-from stages.core.files import outputs, read_json, write_json
+from stages.core.files import SCRATCH, outputs, read_json, write_json
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.interfaces import TokenRows
 from stages.objectives import OBJECTIVES
@@ -128,7 +128,7 @@ def finetune(
         raise InputError("the workers see different code, params, data or models: give every host the same commit")
     if inputs is not None:
         inputs.check()  # so `key`, by which checkpoints are found again, is that of what was imported and read
-    model, loop = _assemble(params, group, schema, tokens, base, workers.SCRATCH / key[:24], curves_out)
+    model, loop = _assemble(params, group, schema, tokens, base, SCRATCH / key[:24], curves_out)
     state = loop.run()
     memory = group.gather(environment.peak_memory_mb())
     if group.rank == 0:

@@ -37,11 +37,10 @@ from typing import TYPE_CHECKING, Any
 from stages import params
 from stages.core import yaml12
 from stages.core.errors import InputError, nearest
-from stages.core.files import canonical_json
+from stages.core.files import SCRATCH, canonical_json
 from stages.core.params import PARAMS, dvc_keys
 from stages.project import git, graph
 from stages.repro import digests
-from stages.repro.workers import SCRATCH
 from stages.scoring import HEADLINE
 from stages.searching import space as spaces
 from stages.searching.space import Space

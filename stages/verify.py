@@ -44,7 +44,7 @@ from pathlib import Path
 
 from stages.core import yaml12
 from stages.core.errors import InputError
-from stages.core.files import canonical_json, outputs, write_json
+from stages.core.files import SCRATCH, canonical_json, outputs, write_json
 from stages.project import git
 from stages.repro import environment, workers
 from stages.repro.digests import of_file, of_value
@@ -81,7 +81,7 @@ def verify(arguments: argparse.Namespace, repository: Path = Path()) -> Core:
     edits = {name: _digest(repository / name) for name in commit.edits}
     judges = {str(path): of_file(path) for path in sorted(Path(certificate.__file__).parent.rglob("*.py"))}
     digest = of_value([commit.sha, edits, commit.recipe, arguments.seeds, judges, environment.describe()])
-    state = workers.SCRATCH / "verify" / digest[:24]
+    state = SCRATCH / "verify" / digest[:24]
     session = Session(commit, chosen, state, arguments.seeds)
     for one in session.environments.values():
         derivation.interpreter(one.setting())

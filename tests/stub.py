@@ -38,13 +38,14 @@ STUB = '''\
 import json, math, os, signal, sys, time
 from pathlib import Path
 from stages.core.cli import errors_told
+from stages.core.files import SCRATCH
 from stages.core.params import load
 from stages.finetune import Params
 from stages.repro import workers
 
 def finetune():
     train = load(Params).train
-    scratch = workers.SCRATCH / "key"
+    scratch = SCRATCH / "key"
     with workers.lock("finetune"):
         stopping = []
         signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))

@@ -59,12 +59,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the stages work in this process, as one worker."""
+    """Have the stages work in this process, as one worker, without arguments."""
     from stages.repro.determinism import ENVIRONMENT, settle
     from stages.repro.group import Alone
 
     for key, value in {**ENVIRONMENT, "RANK": "0"}.items():
         monkeypatch.setenv(key, value)
+    monkeypatch.setattr(sys, "argv", ["stage"])
     monkeypatch.setattr(workers, "run", lambda module, work, most: work(Alone(settle(0))))
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from stages.core.errors import InputError, nearest
-from stages.core.files import outputs, write_json
+from stages.core.files import SCRATCH, outputs, write_json
 from stages.project import git, objects
 from stages.repro import workers
 from stages.verification import claims, numbers, runs
@@ -30,7 +30,7 @@ from stages.verification.series import Draw, Found, Library, Series
 
 RECORD = Path("metrics/claims.json")
 STUDY = Path("metrics/variance.json")  # its runs are known too
-FOLDER = workers.SCRATCH / "runs"
+FOLDER = SCRATCH / "runs"
 
 
 @dataclass(frozen=True)
