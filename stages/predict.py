@@ -4,9 +4,12 @@
     printf 'wheat prices rose\\nquarterly profit up\\n' | python -m stages.predict
 
 Reads a file, or standard input without one: lines of text, or any format of `data.format` (by --format or the file's
-suffix; of tables, the column --column). Writes one JSON line for each input to standard output, in their order: the
-label, and the probability of every class as the exact value of its 32-bit float. Texts are cleaned and cut to tokens as
-in training. Memory does not grow with the input.
+suffix, that before .gz, .bz2 or .xz), a pipe too. A file of the format that ./params.yaml names, if there is one, is
+read as training read its own: by data.format, data.encoding and data.columns.text. Options stand in their place.
+
+Writes one JSON line for each input to standard output, in their order: the label, and the probability of every class as
+the exact value of its 32-bit float. Texts are cleaned and cut to tokens as in training. Memory does not grow with the
+input.
 
 A row's bits depend on how long the rows are that it is computed with, and on its place among them, though not on what
 they say: by themselves, rows come out with logits up to some 1e-5 apart. So rows are taken in windows of --window, and
@@ -29,26 +32,20 @@ if __name__ == "__main__":
     cli.begin("predict")  # the imports below take their time
 
 import argparse
-import contextlib
 import json
-import shutil
-import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from stages.cleaning.reading import normalised
-from stages.core.errors import InputError, nearest
+from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.encoding import Encoder, load_encoder
-from stages.formats import FORMATS
 from stages.formats.content import Encoding
-from stages.formats.text import lines
+from stages.predicting.reading import INPUT, KINDS, opened, reading
 from stages.repro.determinism import ensure_environment
 from stages.repro.workers import Group
 
@@ -59,10 +56,8 @@ if TYPE_CHECKING:
     Tokens = NDArray[np.int32]
 
 MODEL = Path("models/finetuned")
-INPUT = Path("/dev/stdin")
-TEXT = "text"
-SUFFIXES = {".txt": TEXT, ".ndjson": "jsonl", **{f".{name}": name for name in FORMATS}}
 WINDOW = 10_000  # more than the test rows of every recipe; 10,000 rows of 512 tokens are 20 MB
+LARGEST = 1_000_000_000  # rows of a window
 _CHARACTERS = 500_000  # of texts held at a time
 
 
@@ -112,12 +107,15 @@ def _windows(texts: Iterator[str], encoder: Encoder, window: int) -> Iterator[li
     """Yield the token ids of `window` texts at a time, of less at the end."""
     import numpy as np
 
+    done = 0
     while True:
         tokens: list[Tokens] = []
         for some in _parts(islice(texts, window)):
             tokens += [np.array(ids, dtype=np.int32) for ids, _ in encoder(some)]
             if not all(map(len, tokens)):
-                raise InputError("a text without any token, for a model that knows no special ones: leave it out")
+                number = done + 1 + list(map(len, tokens)).index(0)
+                raise InputError(f"text {number} has no token, and the model knows no special ones: leave it out")
+        done += len(tokens)
         if not tokens:
             return
         yield tokens
@@ -135,63 +133,23 @@ def _parts(texts: Iterator[str]) -> Iterator[list[str]]:
     yield part
 
 
-def read(path: Path, kind: str, encoding: str, column: str) -> Iterator[str]:
-    """Yield the texts of a file of the format `kind`, cleaned as the preprocess stage does; `column` is of tables.
-
-    Of lines of text each is one, an empty one too. Raises InputError naming file and line for what is not as it should
-    be, and for a file without rows.
-    """
-    number = 0
-    if kind == TEXT:
-        for number, text in lines(path, encoding):
-            yield normalised(text, f"{path}, line {number}")
-    else:
-        table = FORMATS[kind]()
-        for number, (text,) in table.rows(path, encoding, [column]):
-            yield normalised(text, f"{path}, {table.unit} {number}")
-    if not number:
-        raise InputError(f"{path}: no rows")
-
-
-@contextlib.contextmanager
-def opened(path: Path, kind: str) -> Iterator[Path]:
-    """Yield a path that `kind` can be read from: Parquet is read from its end, so a pipe of it is kept in a file."""
-    if kind == "parquet" and not stat.S_ISREG(path.stat().st_mode):
-        with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
-            kept = Path(folder, "input")
-            with path.open("rb") as source, kept.open("wb") as target:
-                shutil.copyfileobj(source, target)
-            try:
-                yield kept
-            except InputError as error:
-                raise InputError(str(error).replace(str(kept), str(path))) from None
-    else:
-        yield path
-
-
-def chosen(path: Path, asked: str | None) -> str:
-    """Return the format that is `asked` for or that the suffix tells. Raises InputError when neither does."""
-    kinds = [TEXT, *FORMATS]
-    if asked is not None:
-        if asked not in kinds:
-            raise InputError(f"--format: unknown format {asked!r}{nearest(asked, kinds)}")
-        return asked
-    if path == INPUT:
-        return TEXT
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: its suffix tells no format: say which with --format: {', '.join(kinds)}")
-    return SUFFIXES[path.suffix.lower()]
-
-
 def encoding(name: str) -> str:
-    """Return the name of an encoding that can be read. Raises ValueError otherwise."""
-    return str(TypeAdapter(Encoding).validate_python(name))
+    """Return the name of an encoding that can be read. Raises ArgumentTypeError otherwise."""
+    try:
+        return str(TypeAdapter(Encoding).validate_python(name))
+    except ValidationError as error:
+        raise argparse.ArgumentTypeError(str(error.errors()[0]["ctx"]["error"])) from None
+
+
+def header(text: str) -> bool | list[str]:
+    """Return true, false, or names between commas."""
+    return {"true": True, "false": False}.get(text, text.split(","))
 
 
 def window(text: str) -> int:
-    """Return a whole number >= 1. Raises ValueError otherwise."""
-    if int(text) < 1:
-        raise ValueError(text)
+    """Return a whole number in [1, LARGEST]. Raises ArgumentTypeError otherwise."""
+    if not (text.isdecimal() and len(text) < 20 and 1 <= int(text) <= LARGEST):
+        raise argparse.ArgumentTypeError(f"found {text[:60]!r}, wanted a whole number from 1 to {LARGEST:,}")
     return int(text)
 
 
@@ -200,9 +158,14 @@ def parser() -> argparse.ArgumentParser:
     said = cli.parser("predict", __doc__)
     said.add_argument("file", nargs="?", type=Path, metavar="FILE", help="what to read; without it, standard input")
     said.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER", help="default %(default)s")
-    said.add_argument("--format", metavar="NAME", help=f"{TEXT} (one a line), {', '.join(FORMATS)}; default by suffix")
-    said.add_argument("--column", default="text", metavar="NAME", help="of a table: where texts are (default text)")
-    said.add_argument("--encoding", type=encoding, default="utf-8", metavar="NAME", help="default %(default)s")
+    said.add_argument("--format", metavar="NAME", help=f"{', '.join(KINDS)}; default by suffix; {KINDS[0]}: one a line")
+    said.add_argument("--column", metavar="NAME", help="where texts are, of a table (default text)")
+    said.add_argument("--delimiter", metavar="C", help="between the columns of csv (default ,)")
+    said.add_argument(
+        "--header", type=header, metavar="NAMES",
+        help="of csv and tsv: true, false, or the columns' names between commas (default true)",
+    )  # fmt: skip
+    said.add_argument("--encoding", type=encoding, metavar="NAME", help="of what is read (default utf-8)")
     said.add_argument(
         "--window", type=window, default=WINDOW, metavar="ROWS",
         help="rows computed together and then written; another number gives other bits (default %(default)s)",
@@ -215,17 +178,15 @@ def main() -> None:
     asked = parser().parse_args()
     with cli.errors_told("predict"):
         path = asked.file if asked.file is not None and str(asked.file) != "-" else INPUT
-        kind = chosen(path, asked.format)
-        if path != INPUT and not path.is_file():
-            raise InputError(f"{path}: {'a folder, wanted a file' if path.is_dir() else 'no such file'}")
-        ensure_environment()
-        from stages.repro.determinism import settle
-        from stages.repro.group import Alone
+        manner = reading(path, vars(asked))
+        with opened(path, manner) as source:
+            ensure_environment()
+            from stages.repro.determinism import settle
+            from stages.repro.group import Alone
 
-        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-        group, count = Alone(settle(0)), 0
-        with opened(path, kind) as source:
-            for line in predict(asked.model, read(source, kind, asked.encoding, asked.column), asked.window, group):
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+            group, count = Alone(settle(0)), 0
+            for line in predict(asked.model, manner.texts(source), asked.window, group):
                 sys.stdout.write(line)
                 count += 1
             sys.stdout.flush()

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +19,8 @@ from stages import predict
 from stages.core.errors import InputError
 from stages.core.files import write_json
 from stages.core.tables import write_parquet
+from stages.formats.jsonl import Jsonl
+from stages.predicting.reading import Reading
 from stages.repro.workers import Group
 from stages.tokenize import tokenize
 from tests import tiny
@@ -93,36 +91,6 @@ def test_a_line_is_canonical_json(piped: bytes) -> None:
         assert line == json.dumps(json.loads(line), sort_keys=True)
 
 
-def test_every_format_gives_the_same_texts(texts: list[str], tmp_path: Path) -> None:
-    tables = io.StringIO()
-    csv.writer(tables).writerows([["id", "words"], *enumerate(texts)])
-    content = {
-        "a.txt": "\r\n".join(texts).encode(),
-        "a.csv": tables.getvalue().encode(),
-        "a.tsv": "".join(f"{text}\n" for text in ["words", *texts]).encode(),
-        "a.jsonl": "".join(f"{json.dumps({'words': f'  {text}'})}\n" for text in texts).encode(),
-        "a.tab": "".join(f"{text}\n" for text in ["words", "string", "meta", *texts]).encode(),
-    }
-    for name, data in content.items():
-        tmp_path.joinpath(name).write_bytes(data)
-    pq.write_table(pa.table({"words": texts}), tmp_path / "a.parquet")
-    for name in (*content, "a.parquet"):
-        kind = predict.chosen(tmp_path / name, None)
-        assert list(predict.read(tmp_path / name, kind, "utf-8", "words")) == texts
-
-
-def test_parquet_can_be_piped(root: Path, texts: list[str], tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    content = (root / "data/clean/test.parquet").read_bytes()
-    for _ in range(2):
-        threading.Thread(target=pipe.write_bytes, args=(content,)).start()
-        with pytest.raises(InputError) as caught, predict.opened(pipe, "parquet") as path:
-            assert list(predict.read(path, "parquet", "utf-8", "text")) == texts
-            list(predict.read(path, "parquet", "utf-8", "txet"))
-        assert str(caught.value) == f"{pipe}: no column 'txet' (nearest: 'text')"
-
-
 def probabilities(root: Path, texts: list[str], window: int, group: Group) -> np.ndarray:
     found = predict.predict(root / "models/finetuned", iter(texts), window, group)
     return np.array([list(json.loads(line)["probabilities"].values()) for line in found])
@@ -168,57 +136,23 @@ def test_long_texts_are_held_a_few_at_a_time() -> None:
     assert [len(part) for part in parts] == [2, 2, 1]
 
 
-def test_an_empty_line_is_an_input(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("one\n\n three \n")
-    assert list(predict.read(path, "text", "utf-8", "text")) == ["one", "", "three"]
-
-
-def test_texts_are_cleaned_as_in_training(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("  cafe\u0301\t\n")
-    assert list(predict.read(path, "text", "utf-8", "text")) == ["caf\u00e9"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("a.txt", b"", "a.txt: empty file"),
-        ("a.csv", b"text\n", "a.csv: no rows"),
-        ("a.txt", b"one\ntw\xffo\n", "a.txt, line 2, byte 6: found byte 0xff"),
-        ("a.csv", b"id,txet\n1,x\n", "a.csv: no column 'text' (nearest: 'txet')"),
-        ("a.csv", b"id,text\n1,x\n2\n", "a.csv, line 3: found 1 column, wanted 2"),
-        ("a.jsonl", b'{"text": "x"}\n{"text": \n', "a.jsonl, line 2: not JSON"),
-        ("a.jsonl", b'{"text": "x"}\n{"text": 1.5}\n', "a.jsonl, line 2: found the number 1.5 in column 'text'"),
-        ("a.jsonl", b'{"text": "\\ud800"}\n', "a.jsonl, line 1: found half a surrogate pair"),
-        ("a.parquet", b"PAR", "a.parquet: not a readable Parquet file"),
-    ],
-)
-def test_bad_input_names_file_and_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        list(predict.read(path, predict.chosen(path, None), "utf-8", "text"))
-    assert str(caught.value).startswith(f"{tmp_path}/{said}")
-
-
-def test_the_format_is_told_by_the_suffix_or_asked_for() -> None:
-    assert predict.chosen(Path("a.NDJSON"), None) == "jsonl"
-    assert predict.chosen(Path("a.csv"), "text") == "text"
-    assert predict.chosen(predict.INPUT, None) == "text"
-    with pytest.raises(InputError, match=r"a\.doc: its suffix tells no format: say which with --format: text, tab"):
-        predict.chosen(Path("a.doc"), None)
-    with pytest.raises(InputError, match=r"--format: unknown format 'jsnol' \(nearest: 'jsonl'"):
-        predict.chosen(Path("a"), "jsnol")
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("nothing.csv",), "predict: error: nothing.csv: no such file\n"),
         (("data", "--format", "csv"), "predict: error: data: a folder, wanted a file\n"),
-        (("--window", "0"), "argument --window: invalid window value: '0'\n"),
-        (("--encoding", "utf-9"), "argument --encoding: invalid encoding value: 'utf-9'\n"),
+        (("params.yaml", "--format", "folders"), "predict: error: params.yaml: a file, wanted a folder\n"),
+        (("--window", "0"), "argument --window: found '0', wanted a whole number from 1 to 1,000,000,000\n"),
+        (
+            ("--window", "1" + "0" * 20),
+            "argument --window: found '100000000000000000000', wanted a whole number from 1 to",
+        ),
+        (("--window", "1.5"), "argument --window: found '1.5', wanted a whole number from 1 to 1,000,000,000\n"),
+        (("--encoding", "utf-9"), "argument --encoding: unknown text encoding 'utf-9' (nearest: 'utf-8', 'utf-16')\n"),
+        (
+            ("params.yaml", "--format", "text", "--column", "x"),
+            "predict: error: --column: params.yaml is read as lines",
+        ),
     ],
 )
 def test_what_cannot_be_read_ends_with_one_message(
@@ -230,7 +164,7 @@ def test_what_cannot_be_read_ends_with_one_message(
     with pytest.raises(SystemExit) as ended:
         predict.main()
     assert ended.value.code == 2
-    assert capsys.readouterr().err.endswith(said)
+    assert said in capsys.readouterr().err.splitlines(keepends=True)[-1]
 
 
 def test_a_broken_row_after_whole_windows_leaves_those_written(root: Path, group: Group, tmp_path: Path) -> None:
@@ -238,7 +172,7 @@ def test_a_broken_row_after_whole_windows_leaves_those_written(root: Path, group
     path.write_text('{"text": "w1"}\n' * 5 + "{\n")
     with pytest.raises(InputError, match=r"a\.jsonl, line 6: not JSON"):
         written.extend(
-            predict.predict(root / "models/finetuned", predict.read(path, "jsonl", "utf-8", "text"), 2, group)
+            predict.predict(root / "models/finetuned", Reading(Jsonl(), "utf-8", "text").texts(path), 2, group)
         )
     assert len(written) == 4
 
@@ -260,14 +194,37 @@ def test_a_folder_without_a_fine_tuned_model_is_refused(
 
 
 def test_a_text_without_tokens_is_refused(root: Path, group: Group) -> None:
-    with pytest.raises(InputError, match="a text without any token"):
-        next(predict.predict(root / "models/finetuned", iter([""]), 1, group))
+    texts = iter(["w1", "w2", "w3", "w4", ""])
+    with pytest.raises(InputError, match=r"^text 5 has no token, and the model knows no special ones: leave it out$"):
+        list(predict.predict(root / "models/finetuned", texts, 2, group))
 
 
 def test_a_reader_that_leaves_ends_it_quietly(root: Path) -> None:
     words = f"seq 100000 | {sys.executable} -m stages.predict --window 100 | head -n 1 | wc -l"
     done = subprocess.run(["bash", "-c", words], cwd=root, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("1", "")
+
+
+def test_a_pipe_named_as_file_is_read(root: Path, texts: list[str], piped: bytes) -> None:
+    words = f"{sys.executable} -m stages.predict <(printf '%s\\n' \"$@\")"
+    done = subprocess.run(["bash", "-c", words, "bash", *texts], cwd=root, capture_output=True)
+    assert (done.stdout, done.stderr) == (piped, f"predict: {ROWS} rows\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "printf 'w1\\nw\\377\\n' | {} -m stages.predict",
+            "/dev/stdin, line 2, byte 4: found byte 0xff, which cannot be u",
+        ),
+        ("printf 'w1\\n' | {} -m stages.predict >&-", "standard output is closed"),
+    ],
+)
+def test_faults_of_the_standard_streams_are_one_message(root: Path, words: str, said: str) -> None:
+    done = subprocess.run(["bash", "-c", words.format(sys.executable)], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
+    assert done.stderr.startswith(f"predict: error: {said}")
 
 
 def test_torch_is_not_imported_for_what_cannot_be_read() -> None:

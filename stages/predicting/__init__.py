@@ -1,0 +1,1 @@
+"""How stages.predict reads its input; imported by that command alone."""

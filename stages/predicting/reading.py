@@ -1,0 +1,153 @@
+"""What stages.predict reads, by the keys of params.yaml: those that training read by, and options in their place."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.cleaning.reading import normalised
+from stages.core import yaml12
+from stages.core.errors import InputError, nearest
+from stages.core.params import PARAMS, Elsewhere, Section, choice, decode
+from stages.formats import FORMATS
+from stages.formats.content import UNPACKERS, Encoding
+from stages.formats.text import lines
+from stages.interfaces import Format
+
+INPUT = Path("/dev/stdin")
+TEXT, FOLDERS = "text", "folders"
+KINDS = (TEXT, *FORMATS)
+SUFFIXES = {".txt": TEXT, ".ndjson": "jsonl", **{f".{name}": name for name in FORMATS if name != FOLDERS}}
+OPTIONS = {"delimiter": ("format", "delimiter"), "header": ("format", "header"), "column": ("columns", "text")}
+if TYPE_CHECKING:
+    AnyFormat = Format
+else:
+    AnyFormat = choice(FORMATS)
+
+
+class Columns(Section):
+    """The column that is read."""
+
+    text: str
+    label: Elsewhere = None
+
+
+class Data(Section):
+    """How rows are read."""
+
+    format: AnyFormat
+    encoding: Encoding
+    columns: Columns
+
+
+class Params(Section):
+    """What is read of params.yaml, where there is one."""
+
+    data: Data
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How one input is read."""
+
+    format: Format | None  # None: a text a line
+    encoding: str
+    column: str
+
+    def texts(self, path: Path) -> Iterator[str]:
+        """Yield the texts of a file, cleaned as the preprocess stage does.
+
+        Of lines of text each is one, an empty one too. Raises InputError naming file and line for what is not as it
+        should be, and for a file without rows.
+        """
+        number, unit = 0, self.format.unit if self.format else "line"
+        rows = self.format.rows(path, self.encoding, [self.column]) if self.format else lines(path, self.encoding)
+        for number, cells in rows:
+            text = cells if isinstance(cells, str) else cells[0]
+            yield normalised(text, f"{path}, {unit} {number}")
+        if not number:
+            raise InputError(f"{path}: no rows")
+
+
+def reading(path: Path, asked: Mapping[str, Any], params: Path = PARAMS) -> Reading:
+    """Return how `path` is read.
+
+    asked: what the command line says of `format`, `delimiter`, `header`, `column` and `encoding`; None where nothing.
+
+    The format is the one asked for, or the suffix tells it. When it is the one that `params` names, the other keys are
+    those of `params` (data.format, data.encoding, data.columns.text), so that a file like the training file is read
+    like it. Raises InputError for a format that nobody tells, and for what is no key of a format.
+    """
+    kind = _kind(path, asked["format"])
+    if kind == TEXT:
+        for option in OPTIONS:
+            if asked[option] is not None:
+                raise InputError(f"--{option}: {path} is read as lines of text, which have no columns; give --format")
+        return Reading(None, asked["encoding"] or "utf-8", "")
+    data = _trained(kind, params) or {"format": {"name": kind}, "encoding": "utf-8", "columns": {"text": "text"}}
+    for option, (section, key) in OPTIONS.items():
+        if asked[option] is not None:
+            data[section] = data[section] | {key: asked[option]}
+    if asked["encoding"] is not None:
+        data["encoding"] = asked["encoding"]
+    decoded = decode(Params, {"data": data}, {}, "options").data
+    return Reading(decoded.format, decoded.encoding, decoded.columns.text)
+
+
+def _trained(kind: str, params: Path) -> dict[str, Any] | None:
+    """Return what the params file says of reading, if there is one and its format is `kind`."""
+    if not params.is_file():
+        return None
+    tree, numbers = yaml12.read(params)
+    data = tree.get("data") if isinstance(tree, dict) else None
+    stated = data.get("format") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(stated, dict) or stated.get("name") != kind:
+        return None
+    data = {key: data[key] for key in Data.model_fields if key in data}
+    decode(Params, {"data": data}, numbers, str(params))
+    return data
+
+
+def _kind(path: Path, asked: str | None) -> str:
+    """Return the format that is asked for, or that the suffix tells; of a pipe, which has none, lines of text."""
+    if asked is not None:
+        if asked not in KINDS:
+            raise InputError(f"--format: unknown format {asked!r}{nearest(asked, KINDS)}")
+        return asked
+    name = path.with_suffix("") if path.suffix.lower() in UNPACKERS else path
+    if name.suffix.lower() in SUFFIXES:
+        return SUFFIXES[name.suffix.lower()]
+    if path.is_dir():
+        return FOLDERS
+    if path == INPUT or not path.is_file():
+        return TEXT
+    raise InputError(f"{path}: its suffix tells no format: say which with --format: {', '.join(KINDS)}")
+
+
+@contextlib.contextmanager
+def opened(path: Path, reading: Reading) -> Iterator[Path]:
+    """Yield a path to read from: Parquet is read from its end, so a pipe of it is kept in a file.
+
+    Raises InputError when there is no file at `path`, or no folder for format folders.
+    """
+    if path != INPUT and not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir() != isinstance(reading.format, FORMATS[FOLDERS]):
+        raise InputError(f"{path}: {'a folder, wanted a file' if path.is_dir() else 'a file, wanted a folder'}")
+    if not isinstance(reading.format, FORMATS["parquet"]) or stat.S_ISREG(path.stat().st_mode):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="reprise-") as folder:
+        kept = Path(folder, "input")
+        with path.open("rb") as source, kept.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        try:
+            yield kept
+        except InputError as error:
+            raise InputError(str(error).replace(str(kept), str(path))) from None
