@@ -47,6 +47,7 @@ lint: $(VENV)/installed-dev  ## check style, types and layers
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/zizmor --offline --quiet --no-progress .github/workflows
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
 
 schema: $(VENV)/installed  ## write params.schema.json and certificate.schema.json anew from their models
 	@$(BIN)/python -m stages.params --schema > schema.partial

@@ -122,6 +122,9 @@ def finetune(
     fit each other or the params, for such as changed meanwhile, and when training diverges.
     """
     began = time.perf_counter()
+    slow = environment.slow_precision(params.train.precision, group.device.type)
+    if slow is not None and group.rank == 0:
+        print(f"finetune: {slow}", file=sys.stderr)
     schema: dict[str, Any] = read_json(tokens / "schema.json")
     key = run_digest(params, tokens, base)
     if len(set(group.gather(key))) > 1:

@@ -17,6 +17,7 @@ from typing import Any
 from stages.core.files import outputs, read_json, write_json
 
 ENVIRONMENT_FILE = Path("metrics/environment.json")
+CPUINFO = Path("/proc/cpuinfo")
 PACKAGES = ("datasets", "dvc", "numpy", "pyarrow", "safetensors", "scikit-learn", "tokenizers", "torch", "transformers")
 
 
@@ -63,13 +64,28 @@ def _version_of(package: str) -> str | None:
 
 def _processor() -> str:
     """Return the processor's model with family, model and stepping, by which "the same kind" can be told."""
-    if not Path("/proc/cpuinfo").is_file():
+    fields = _cpuinfo()
+    if not fields:
         return platform.processor() or platform.machine()
-    first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
-    fields = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in first.splitlines())}
     name = fields.get("model name", platform.machine())
     numbers = [f"{key} {fields[key]}" for key in ("cpu family", "model", "stepping") if key in fields]
     return f"{name} ({', '.join(numbers)})" if numbers else name
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return what Linux says of the first processor; elsewhere nothing."""
+    if not CPUINFO.is_file():
+        return {}
+    first = CPUINFO.read_text(encoding="utf-8").split("\n\n")[0]
+    return {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in first.splitlines())}
+
+
+def slow_precision(precision: str, device: str) -> str | None:
+    """Return one line when `precision` makes training on a device of this type ("cpu") slower, not faster."""
+    flags = _cpuinfo().get("flags", "").split()
+    if precision != "bfloat16" or device != "cpu" or not flags or "amx_bf16" in flags:
+        return None
+    return "train.precision: bfloat16 is slower than float32 on this processor, which has no AMX (0.6 of the speed)"
 
 
 def peak_memory_mb() -> float:
