@@ -16,6 +16,7 @@ help:  ## list the targets
 
 repro: $(VENV)/installed  ## run the pipeline: data, tokens, model, metrics
 	@$(BIN)/python -m stages.params
+	@$(BIN)/python -m stages.unlock
 	@$(BIN)/python -m dvc repro
 
 test: $(VENV)/installed-dev  ## run the tests

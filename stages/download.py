@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from stages.core.errors import InputError
 from stages.core.files import Accept, outputs
 from stages.core.params import Elsewhere, Section, choice, load
+from stages.core.processes import end_with_dvc
 from stages.interfaces import Source
 from stages.project import graph
 from stages.sources import SOURCES
@@ -116,6 +117,7 @@ def main() -> None:
     """Run the stage in the working folder."""
     with cli.errors_told("download"):
         cli.parser("download", __doc__).parse_args()
+        end_with_dvc("download")
         inputs = graph.inputs("download")
         params = load(Params)
         download(params.data.source, params.model.source, accept=inputs.accept)

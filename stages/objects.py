@@ -34,8 +34,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from stages.core import progress
 from stages.core.errors import InputError, nearest
 
 CHUNK = 1 << 20  # bytes read at once
@@ -110,7 +109,7 @@ class Check:
     def run(self, outputs: list[Object], say: Any) -> None:
         """Check `outputs` and all they list; `say` hears a line for each fault."""
         seen: set[str] = set()
-        with tqdm(unit=" objects", disable=None, leave=False, desc=self.place.name) as bar:
+        with progress.bar(unit=" objects", disable=None, leave=False, desc=self.place.name) as bar:
             waiting = outputs[::-1]
             while waiting:
                 one = waiting.pop()

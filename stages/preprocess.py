@@ -39,6 +39,7 @@ from stages.cleaning.splits import Stratify, cut, refuse_singletons, refuse_unle
 from stages.core.errors import InputError, nearest
 from stages.core.files import Accept, outputs, write_json
 from stages.core.params import Elsewhere, Section, choice, load
+from stages.core.processes import end_with_dvc
 from stages.core.tables import ROWS_A_GROUP, parquet_writer
 from stages.formats import FORMATS
 from stages.formats.cells import NoColumn
@@ -257,6 +258,7 @@ def main() -> None:
     """Read params.yaml and run the stage."""
     with cli.errors_told("preprocess"):
         cli.parser("preprocess", __doc__).parse_args()
+        end_with_dvc("preprocess")
         inputs = graph.inputs("preprocess")
         summary = preprocess(load(Params), accept=inputs.accept)
         print("preprocess: " + ", ".join(f"{summary['rows'][split]:,} {split}" for split in SPLITS) + " rows")

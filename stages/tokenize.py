@@ -30,6 +30,7 @@ from pydantic import Field
 
 from stages.core.files import Accept, outputs, read_json, write_json
 from stages.core.params import Section, load
+from stages.core.processes import end_with_dvc
 from stages.core.tables import arrow_writer, read_batches
 from stages.encoding import Encoder, load_encoder
 from stages.project import graph
@@ -123,6 +124,7 @@ def main() -> None:
     """Read params.yaml and run the stage."""
     with cli.errors_told("tokenize"):
         cli.parser("tokenize", __doc__).parse_args()
+        end_with_dvc("tokenize")
         inputs = graph.inputs("tokenize")
         for split, counts in tokenize(load(Params).tokenize.max_length, accept=inputs.accept).items():
             sizes = f"{counts['rows']:,} rows, {counts['tokens']:,} tokens"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from stages.core import progress
 from stages.core.errors import InputError
 from stages.core.shown import paragraphs
 
@@ -87,6 +88,7 @@ def errors_told(command: str) -> Iterator[None]:
     if isinstance(signal.getsignal(signal.SIGINT), _Leave):
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        progress.check()
         with _flushed():
             yield
     except InputError as error:

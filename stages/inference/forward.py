@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stages.core import progress
 from stages.core.errors import InputError
 from stages.core.tables import Rows
 from stages.interfaces import TokenRows
@@ -45,7 +46,6 @@ def logits(
     nothing is summed across shards. `collate` is that of the task; `label` names the progress bar.
     """
     import torch
-    from tqdm import tqdm
 
     order = np.lexsort((np.arange(len(rows.lengths)), -rows.lengths))
     shards = [order[start : start + SHARD_ROWS] for start in range(0, len(order), SHARD_ROWS)]
@@ -53,8 +53,8 @@ def logits(
     training = model.training
     model.eval()
     found = []
-    shown = tqdm(
-        mine, desc=label, unit="shard", disable=None if group.rank == 0 else True, leave=False, file=sys.stderr
+    shown = progress.bar(
+        iterable=mine, desc=label, unit="shard", disable=None if group.rank == 0 else True, leave=False, file=sys.stderr
     )
     with torch.inference_mode():
         for shard in shown:

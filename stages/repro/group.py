@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from stages.core.errors import InputError
 from stages.repro.determinism import settle
-from stages.repro.workers import MEMORY, RENDEZVOUS, Group
+from stages.repro.workers import MEMORY, RENDEZVOUS, Group, placement
 
 TIMEOUT = timedelta(minutes=5)  # how long a worker waits for a peer that does not answer
 
@@ -139,17 +139,15 @@ def joined() -> Iterator[Group]:
 
     Raises InputError when the others cannot be met.
     """
-    device = settle(int(os.environ.get("LOCAL_RANK", "0")))
-    size = int(os.environ["WORLD_SIZE"])
-    if size & (size - 1):
-        raise InputError(f"{size} workers: wanted a power of two")
+    rank, size, local = placement()
+    device = settle(local)
     if size == 1:
         yield Alone(device)
         return
     here = os.environ.get(RENDEZVOUS)
     method = f"file://{here}" if here else "env://"
     try:
-        dist.init_process_group("gloo", method, timeout=TIMEOUT, rank=int(os.environ["RANK"]), world_size=size)
+        dist.init_process_group("gloo", method, timeout=TIMEOUT, rank=rank, world_size=size)
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"the {size} workers could not meet through {here or 'MASTER_ADDR'}: {reason}") from error

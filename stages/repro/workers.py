@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,13 +21,16 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from stages.core.errors import InputError
 from stages.core.files import SCRATCH
+from stages.core.locks import taken
+from stages.core.processes import end_with_dvc
 from stages.repro.determinism import ENVIRONMENT, ensure_environment
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-RENDEZVOUS = "REPRISE_RENDEZVOUS"  # set by the supervisor for its workers: the file through which they meet,
+SUPERVISOR = "REPRISE_SUPERVISOR"  # set by the supervisor for its workers: its own number,
+RENDEZVOUS = "REPRISE_RENDEZVOUS"  # the file through which they meet,
 MEMORY = "REPRISE_MEMORY"  # and the descriptor of the memory they share
 GRACE = 5.0  # seconds that workers have to end by themselves after one of them failed
 _PR_SET_PDEATHSIG = 1
@@ -63,17 +66,18 @@ def run(module: str, work: Callable[[Group], None], most: int) -> None:
     `module` is what `python -m` runs, for the workers to be started by. Raises InputError, or SystemExit with the
     workers' exit code when one of them failed or was interrupted.
     """
+    name = module.rsplit(".", 1)[-1]
     if "RANK" not in os.environ:
-        _supervise(module, count(most))
+        end_with_dvc(name)
+        _supervise(module, name, count(most))
         return
+    rank = placement()[0]
     ensure_environment()
     _die_with_parent()
     from stages.repro import group
 
-    supervised = (
-        RENDEZVOUS in os.environ
-    )  # then the supervisor has the lock; under torchrun the host of rank 0 takes it
-    locked = contextlib.nullcontext() if supervised or not leads() else lock(module.rsplit(".", 1)[-1])
+    # The supervisor has the lock; under torchrun the host of rank 0 takes it.
+    locked = contextlib.nullcontext() if SUPERVISOR in os.environ or rank else lock(name)
     with locked, group.joined() as joined:
         work(joined)
 
@@ -89,38 +93,82 @@ def count(most: int) -> int:
     if asked is None:
         devices = len(list(Path("/dev").glob("nvidia[0-9]*"))) or len(os.sched_getaffinity(0))
         return 1 << (max(1, min(devices, most)).bit_length() - 1)
-    if not asked.isdecimal() or int(asked) < 1 or int(asked) & (int(asked) - 1) or int(asked) > most:
+    workers = _number(asked)
+    if workers < 1 or workers & (workers - 1) or workers > most:
         raise InputError(
-            f"REPRISE_WORKERS: found {asked!r}, wanted a power of two from 1 to {most} "
+            f"REPRISE_WORKERS: found {_shown(asked)}, wanted a power of two from 1 to {most} "
             "(train.batch_size / train.shard_size shards can be shared out)"
         )
-    return int(asked)
+    return workers
+
+
+def placement() -> tuple[int, int, int]:
+    """Return this worker's rank, the number of all, and its rank on this machine, as the environment tells.
+
+    Raises InputError when something is missing or wrong.
+    """
+    size = _told("WORLD_SIZE", 1, 1 << 20)
+    if size & (size - 1):
+        raise InputError(f"WORLD_SIZE: found {size}, wanted a power of two")
+    rank = _told("RANK", 0, size - 1)
+    local = _told("LOCAL_RANK", 0, size - 1) if "LOCAL_RANK" in os.environ else 0
+    if size > 1 and SUPERVISOR not in os.environ:
+        _told("MASTER_PORT", 1, 65535)
+        if not os.environ.get("MASTER_ADDR"):
+            raise InputError(f"MASTER_ADDR: {_MISSING}")
+    return rank, size, local
+
+
+_MISSING = "missing beside RANK; torchrun sets both (without RANK, this machine's own workers are started)"
+
+
+def _told(name: str, least: int, most: int) -> int:
+    text = os.environ.get(name)
+    if text is None:
+        raise InputError(f"{name}: {_MISSING}")
+    if not least <= _number(text) <= most:
+        raise InputError(f"{name}: found {_shown(text)}, wanted a whole number from {least} to {most}")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    """Return the whole number that `text` is, -1 for any other text."""
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else -1
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 20 else f"{text[:20]}…")
 
 
 def lock(name: str) -> IO[str]:
     """Take the lock of this working folder for `name`; it lasts as long as the returned file is open, or the process.
 
-    Raises InputError when another process holds it.
+    Raises InputError when another process holds it, and when the scratch folder cannot be used.
     """
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    file = (SCRATCH / f"{name}.lock").open("a+")
+    if os.environ.get("REPRISE_SCRATCH") == "":
+        raise InputError("REPRISE_SCRATCH: found '', wanted a folder")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        with file:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-        raise InputError(
-            f"{name} is already running in this folder (process {holder}): wait for it, or stop it"
-        ) from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context((SCRATCH / f"{name}.lock").open("a+"))
+            if not taken(file, "REPRISE_SCRATCH"):
+                file.seek(0)
+                holder = file.read().strip() or "unknown"
+                raise InputError(
+                    f"{name} is already running in this folder (process {holder}): wait for it, or stop it"
+                )
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            opened.pop_all()
+    except OSError as error:
+        place = error.filename or SCRATCH
+        raise InputError(f"{place}: cannot be used: {error.strerror} (REPRISE_SCRATCH sets another folder)") from error
     return file
 
 
-def _supervise(module: str, workers: int) -> None:
-    with lock(module.rsplit(".", 1)[-1]), contextlib.ExitStack() as stack:
+def _supervise(module: str, name: str, workers: int) -> None:
+    with lock(name), contextlib.ExitStack() as stack:
         stopped: list[int] = []
         before = {
             s: signal.signal(s, lambda number, _: stopped.append(number)) for s in (signal.SIGINT, signal.SIGTERM)
@@ -155,7 +203,8 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     mine = {
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(workers),
-        RENDEZVOUS: str(Path(folder, "rendezvous")), "GLOO_SOCKET_IFNAME": "lo", MEMORY: str(memory),
+        SUPERVISOR: str(os.getpid()), RENDEZVOUS: str(Path(folder, "rendezvous")), MEMORY: str(memory),
+        "GLOO_SOCKET_IFNAME": "lo",
     }  # fmt: skip
     command = [sys.executable, "-m", module, *sys.argv[1:]]
     environment = {**os.environ, **ENVIRONMENT, **mine}
@@ -198,11 +247,11 @@ def _report(failed: int, processes: list[subprocess.Popen[bytes]], logs: Sequenc
 def _die_with_parent() -> None:
     """Have the kernel end this worker when its parent goes, even by kill -9 (Linux; elsewhere the group notices).
 
-    The parent is our supervisor, or torchrun's agent, which alone may be process 1 of a container.
+    The parent is our supervisor, which says its number, or torchrun's agent. Either may be process 1 of a container.
     """
     if sys.platform != "linux":
         return
-    parent = os.getppid()
+    parent = os.environ.get(SUPERVISOR, str(os.getppid()))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent or (parent == 1 and RENDEZVOUS in os.environ):
-        raise SystemExit(1)
+    if str(os.getppid()) != parent:
+        raise InputError(f"the process that started this worker (process {parent[:20]}) is gone: the run ends")

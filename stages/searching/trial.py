@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import fcntl
 import io
 import json
 import os
@@ -25,10 +24,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from stages.core.errors import InputError
+from stages.core.locks import taken
+from stages.core.processes import started
 from stages.project import git, objects
 
 TARGET = "finetune"
 CURVE, SUMMARY = "metrics/finetune/validation.tsv", "metrics/finetune.json"
+SCRATCH = "REPRISE_SCRATCH"
 _PAUSE = 0.1  # seconds between two looks
 _STAGE_FAILED = re.compile(r"^ERROR: failed to reproduce '(\w+)'", re.MULTILINE)
 _TOLD = re.compile(r"^(?:\w+: error: |\w*Error: ).*$", re.MULTILINE)
@@ -100,7 +102,7 @@ class Runner:
 
     def _environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        return {**git.environment(), "PATH": path, "REPRISE_SCRATCH": str(self.scratch)}
+        return {**git.environment(), "PATH": path, SCRATCH: str(self.scratch)}
 
     def _watched(self, process: subprocess.Popen[bytes], watch: Watch) -> Outcome:
         found = Outcome()
@@ -163,10 +165,10 @@ class Runner:
         """Take the lock of the search. DVC's process shares it, so that of a search that was killed is waited for."""
         file = (self.folder / "lock").open("a+", encoding="utf-8")
         waiting = False
-        while not _free(file):
+        while not taken(file, SCRATCH):
             file.seek(0)
-            pid = int(file.read().strip() or 0)
-            if _alive(pid):
+            pid, since = (int(word) for word in (file.read().split() or (0, 0)))
+            if pid and started(pid) == since:
                 raise InputError(f"this search is already running (process {pid}): wait for it, or stop it")
             if not waiting:
                 print("search: the trial that a killed search left running is stopped first", file=sys.stderr)
@@ -174,7 +176,7 @@ class Runner:
             self._stop()
             time.sleep(_PAUSE)
         file.truncate(0)
-        file.write(f"{os.getpid()}\n")
+        file.write(f"{os.getpid()} {started(os.getpid())}\n")
         file.flush()
         return file
 
@@ -190,28 +192,10 @@ def points(text: str) -> Iterator[Point]:
 def holder(path: Path) -> int | None:
     """Return the process that holds the lock file `path`, None when nobody does."""
     with contextlib.suppress(FileNotFoundError), path.open("r+", encoding="utf-8") as file:
-        if not _free(file):
+        if not taken(file, SCRATCH):
             text = file.read().strip()
             return int(text) if text else None
     return None
-
-
-def _free(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid > 0
 
 
 def _failure(text: str, log: Path) -> str:

@@ -5,20 +5,24 @@ It is $REPRISE_CACHE, or `reprise` in $XDG_CACHE_HOME, or ~/.cache/reprise.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from stages.core.errors import InputError
+from stages.core.locks import taken
 from stages.repro.digests import of_file
+
+CACHE = "REPRISE_CACHE"
 
 
 def folder() -> Path:
     """Return the folder of the cache, which need not exist yet. Raises InputError when the user has no home."""
-    own = os.environ.get("REPRISE_CACHE")
-    if own:
+    own = os.environ.get(CACHE)
+    if own is not None:
+        if not own:
+            raise InputError(f"{CACHE}: found '', wanted a folder")
         return Path(own)
     shared = os.environ.get("XDG_CACHE_HOME")
     if shared and Path(shared).is_absolute():
@@ -45,11 +49,9 @@ def held(sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.with_suffix(".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not taken(lock, CACHE):
                 print(f"{what}: waiting for another process that is fetching it", file=sys.stderr)
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                taken(lock, CACHE, wait=True)
             if not _matches(path, sha256):
                 if path.exists():
                     print(f"{path}: damaged (its SHA-256 is not its name); removed, fetching it again", file=sys.stderr)
@@ -58,7 +60,7 @@ def held(sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
     except OSError as error:
         place = error.filename or path
         raise InputError(
-            f"{place}: the cache cannot be used: {error.strerror} (REPRISE_CACHE sets another folder)"
+            f"{place}: the cache cannot be used: {error.strerror} ({CACHE} sets another folder)"
         ) from error
     return path
 

@@ -16,8 +16,8 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
-from tqdm import tqdm
 
+from stages.core import progress
 from stages.core.errors import InputError
 from stages.core.params import Section
 from stages.sources.cache import held
@@ -97,9 +97,10 @@ def _attempt(url: str, path: Path) -> None:
         total = start + int(length) if length is not None and length.isdecimal() else None
         with (
             path.open("ab" if start else "wb") as file,
-            tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=url.rsplit("/", 1)[-1][:40], disable=None)
-            as bar,
-        ):  # fmt: skip
+            progress.bar(
+                total=total, initial=start, unit="B", unit_scale=True, disable=None, desc=url.rsplit("/", 1)[-1][:40]
+            ) as bar,
+        ):
             while piece := _read(response):
                 file.write(piece)
                 bar.update(len(piece))

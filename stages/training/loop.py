@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from stages.core import progress
 from stages.core.files import tsv_line
 from stages.training import checkpoint, optimiser
 from stages.training.curves import Curve, intact
@@ -94,8 +94,10 @@ class Loop:
         self.model.train()
         steps = self.batches.plan.steps
         first = self.group.rank == 0
-        bar = tqdm(total=steps, initial=self.state.step, desc="finetune", unit="step", file=sys.stderr,
-                   disable=None if first else True, mininterval=0.5)  # fmt: skip
+        bar = progress.bar(
+            total=steps, initial=self.state.step, desc="finetune", unit="step", file=sys.stderr,
+            disable=None if first else True, mininterval=0.5,
+        )  # fmt: skip
         with bar:
             while self.state.step < steps and not self._patience_ended():
                 began = time.perf_counter()

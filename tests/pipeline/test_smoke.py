@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -58,18 +59,39 @@ def test_a_users_edit_of_inputs_is_seen(clone: Clone) -> None:
 
 
 def test_a_second_clone_killed_in_the_midst_comes_out_the_same(second: Clone, reproduced: Clone) -> None:
-    """Nothing is cached there, so every stage computes; `make repro` again goes on where the kill met it."""
-    process = second.start("exec make repro")  # so that the killed process is ours to reap
+    """Nothing is cached there, so every stage computes; `make repro` again goes on where the kill met it.
+
+    DVC's record of the killed process says another number then, that of one that lives, as when numbers come again.
+    """
+    process = second.start("make repro")
     wait_for_step(second, 51, process)
     os.killpg(process.pid, signal.SIGKILL)
     assert stages_run(process.communicate()[0]) == ["download", "preprocess", "tokenize", "finetune"]
+    records = second.root / ".dvc/tmp/rwlock"
+    records.write_text(re.sub(r'"pid": \d+', f'"pid": {os.getpid()}', second.text(".dvc/tmp/rwlock")))
+    assert "is busy, it is being blocked by" in second.run("dvc repro", code=255)
     said = second.run("make repro")
+    assert re.search(rf"^unlock: process {os.getpid()} \(.*dvc/__main__.py repro\) is gone", said, re.MULTILINE)
     assert stages_run(said) == ["finetune", "evaluate"]
     assert "finetune: goes on from step 50\n" in said
     second.run("git diff --exit-code HEAD dvc.lock")
     assert outputs(second) == outputs(reproduced)
     assert [p.name for p in (second.root / ".reprise").iterdir() if p.is_dir()] == []
     assert stages_run(second.run("dvc repro")) == []
+
+
+def test_a_stage_ends_with_its_dvc_and_the_next_goes_on(clone: Clone, reproduced: Clone) -> None:
+    process = clone.start("exec dvc repro -f -s finetune")
+    wait_for_step(clone, 51, process)
+    process.send_signal(signal.SIGKILL)
+    said = process.communicate(timeout=60)[0]  # to the end of the stage, which has the same standard output
+    assert f"finetune: dvc (process {process.pid}) is gone, so this ends\n" in said
+    stopped = re.search(r"finetune: stopped after step (\d+); the same command goes on from there\n", said)
+    assert stopped
+    said = clone.run("python -m stages.unlock && dvc repro -f -s finetune")  # -f: else it is taken from the run cache
+    assert f"finetune: goes on from step {stopped[1]}\n" in said
+    assert stages_run(said) == ["finetune"]
+    assert outputs(clone) == outputs(reproduced)
 
 
 def wait_for_step(clone: Clone, step: int, process: subprocess.Popen[str]) -> None:

@@ -56,6 +56,55 @@ def test_the_number_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
         workers.count(7)
 
 
+LONG = "9" * 5000
+SHOWN = "'" + "9" * 20 + "…'"
+NEEDED = "missing beside RANK; torchrun sets both (without RANK, this machine's own workers are started)"
+MET = {"MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
+
+
+@pytest.mark.parametrize("asked", ["0", "3", "16", "-1", "two", "", "1.0", " 2", "٢", LONG])
+def test_a_wrong_number_is_refused(monkeypatch: pytest.MonkeyPatch, asked: str) -> None:
+    monkeypatch.setenv("REPRISE_WORKERS", asked)
+    shown = SHOWN if asked == LONG else repr(asked)
+    with pytest.raises(InputError, match=f"^REPRISE_WORKERS: found {shown}, wanted a power of two from 1 to 8 "):
+        workers.count(8)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"RANK": "0"}, f"WORLD_SIZE: {NEEDED}"),
+        ({"RANK": "0", "WORLD_SIZE": "two"}, "WORLD_SIZE: found 'two', wanted a whole number from 1 to 1048576"),
+        ({"RANK": "0", "WORLD_SIZE": LONG}, f"WORLD_SIZE: found {SHOWN}, wanted a whole number from 1 to 1048576"),
+        ({"RANK": "0", "WORLD_SIZE": "3"}, "WORLD_SIZE: found 3, wanted a power of two"),
+        ({"RANK": "2", "WORLD_SIZE": "2"}, "RANK: found '2', wanted a whole number from 0 to 1"),
+        ({"RANK": "", "WORLD_SIZE": "2"}, "RANK: found '', wanted a whole number from 0 to 1"),
+        ({"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "a"},
+         "LOCAL_RANK: found 'a', wanted a whole number from 0 to 0"),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, f"MASTER_PORT: {NEEDED}"),
+        ({"RANK": "0", "WORLD_SIZE": "2", "MASTER_PORT": "29500"}, f"MASTER_ADDR: {NEEDED}"),
+        ({"RANK": "0", "WORLD_SIZE": "2", **MET, "MASTER_PORT": "0"},
+         "MASTER_PORT: found '0', wanted a whole number from 1 to 65535"),
+    ],
+)  # fmt: skip
+def test_a_wrong_placement_is_refused(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], message: str
+) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", *MET):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError) as caught:
+        workers.run("stages.finetune", lambda _: pytest.fail("it ran"), most=4)
+    assert str(caught.value) == message
+
+
+def test_a_right_placement(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", **MET}.items():
+        monkeypatch.setenv(name, value)
+    assert workers.placement() == (3, 4, 1)
+
+
 def test_a_lock_is_held_until_its_file_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "SCRATCH", tmp_path / "scratch")
     with workers.lock("finetune"):
@@ -63,6 +112,26 @@ def test_a_lock_is_held_until_its_file_is_closed(tmp_path: Path, monkeypatch: py
             workers.lock("finetune")
         workers.lock("evaluate").close()
     workers.lock("finetune").close()
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [("file", "cannot be used: File exists"), ("file/deep", "cannot be used: Not a directory")],
+)
+def test_a_scratch_folder_that_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, message: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(workers, "SCRATCH", tmp_path / place)
+    with pytest.raises(InputError) as caught:
+        workers.lock("finetune")
+    assert str(caught.value) == f"{tmp_path / place}: {message} (REPRISE_SCRATCH sets another folder)"
+
+
+def test_an_empty_scratch_folder_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPRISE_SCRATCH", "")
+    with pytest.raises(InputError, match="^REPRISE_SCRATCH: found '', wanted a folder$"):
+        workers.lock("finetune")
 
 
 @pytest.fixture
@@ -116,3 +185,35 @@ def test_a_signal_is_passed_on_and_gives_its_code(folder: Path) -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 143
+
+
+INIT = """
+import subprocess, sys, time
+process = subprocess.Popen(sys.argv[1:])
+while process.poll() is None:  # and whatever else becomes its child stays a zombie
+    time.sleep(0.02)
+sys.exit(process.returncode)
+"""
+
+
+@pytest.mark.parametrize("app", [False, True])
+def test_in_a_container(folder: Path, app: bool) -> None:
+    """The command is process 1 of a PID namespace, or a child of an app that is and reaps nobody."""
+    command = [sys.executable, *(["-c", INIT, sys.executable] if app else []), "-m", "play", "gather"]
+    ran = subprocess.run(
+        ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc", *command], cwd=folder,
+        env={**os.environ, "REPRISE_WORKERS": "1"}, text=True, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    if ran.stderr.startswith("unshare: "):
+        return  # the kernel allows none here; the next test is what is left
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[0]\n", "")
+
+
+def test_a_worker_whose_supervisor_is_gone_says_so(folder: Path) -> None:
+    environment = {"RANK": "0", "WORLD_SIZE": "1", "REPRISE_SUPERVISOR": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "play", "gather"], cwd=folder, env={**os.environ, **environment}, text=True,
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 2
+    assert ran.stderr == "play: error: the process that started this worker (process 1) is gone: the run ends\n"

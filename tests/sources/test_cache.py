@@ -143,7 +143,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
         ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/reprise"),
         ({"XDG_CACHE_HOME": "relative"}, "/home/of/user/.cache/reprise"),
         ({}, "/home/of/user/.cache/reprise"),
-        ({"REPRISE_CACHE": "", "XDG_CACHE_HOME": ""}, "/home/of/user/.cache/reprise"),
+        ({"XDG_CACHE_HOME": ""}, "/home/of/user/.cache/reprise"),
     ],
 )
 def test_place_of_the_cache(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], wanted: str) -> None:
@@ -153,3 +153,9 @@ def test_place_of_the_cache(monkeypatch: pytest.MonkeyPatch, variables: dict[str
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert folder() == Path(wanted)
+
+
+def test_an_empty_place_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPRISE_CACHE", "")
+    with pytest.raises(InputError, match="^REPRISE_CACHE: found '', wanted a folder$"):
+        folder()
