@@ -1,4 +1,4 @@
-"""Which processes live, and which are meant: a number alone says little.
+"""Locks between processes, and which processes live and are meant: a number alone says little.
 
 A zombie keeps its number, the kernel gives it out again, and in a container it names another process than outside.
 Told by /proc, where there is one that knows this process; elsewhere by whether a number is in use.
@@ -7,17 +7,22 @@ Told by /proc, where there is one that knows this process; elsewhere by whether 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
+
+from stages.core.errors import InputError
 
 PROC = Path("/proc")
 STAGE = "DVC_STAGE"  # in the environment of what dvc runs, and not in its own
 _PAUSE = 0.2  # seconds between two looks
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)  # answers of file systems that have none
 
 
 def started(pid: int) -> int | None:
@@ -118,4 +123,25 @@ def _in_use(pid: int) -> bool:
         return False
     except PermissionError:
         return True
+    return True
+
+
+def taken(file: IO[Any], variable: str, wait: bool = False) -> bool:
+    """Take the lock of `file` until it is closed; return False when another process holds it and we do not `wait`.
+
+    variable: the environment variable that puts the file elsewhere.
+
+    Raises InputError that names it where the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise InputError(
+            f"{file.name}: this file system has no locks ({os.strerror(error.errno)}): "
+            f"set {variable} to a folder on a local disk"
+        ) from error
     return True

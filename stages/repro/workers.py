@@ -21,8 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from stages.core.errors import InputError
 from stages.core.files import SCRATCH
-from stages.core.locks import taken
-from stages.core.processes import end_with_dvc
+from stages.core.processes import end_with_dvc, taken
 from stages.repro.determinism import ENVIRONMENT, ensure_environment
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from stages.core.errors import InputError
-from stages.core.locks import taken
-from stages.core.processes import started
+from stages.core.processes import started, taken
 from stages.project import git, objects
 
 TARGET = "finetune"

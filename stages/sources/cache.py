@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stages.core.errors import InputError
-from stages.core.locks import taken
+from stages.core.processes import taken
 from stages.repro.digests import of_file
 
 CACHE = "REPRISE_CACHE"

@@ -1,8 +1,11 @@
-"""Which processes live, and which are meant."""
+"""Which processes live, and which are meant; locks."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from stages.core import processes
+from stages.core.errors import InputError
 from tests.tiny import ROOT
 
 WAIT = "import time; print('ready', flush=True); time.sleep(60)"
@@ -112,3 +116,26 @@ def test_a_command_whose_shell_ends_goes_on() -> None:
     shell, _ = stage("", 'exec "$0" -c "$@"', "1")
     shell.send_signal(signal.SIGKILL)
     assert shell.communicate(timeout=30) == ("done\ntidied\n", "")
+
+
+def test_one_has_it_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with path.open("w") as first, path.open("w") as second:
+        assert processes.taken(first, "REPRISE_SCRATCH")
+        assert not processes.taken(second, "REPRISE_SCRATCH")
+        first.close()
+        assert processes.taken(second, "REPRISE_SCRATCH", wait=True)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    wanted = (
+        f"{tmp_path / 'lock'}: this file system has no locks ({os.strerror(code)}): "
+        "set REPRISE_SCRATCH to a folder on a local disk"
+    )
+    with (tmp_path / "lock").open("w") as file, pytest.raises(InputError, match=f"^{re.escape(wanted)}$"):
+        processes.taken(file, "REPRISE_SCRATCH")
