@@ -72,9 +72,10 @@ def group() -> Group:
 
 @pytest.fixture(scope="module")
 def piped(root: Path, texts: list[str]) -> bytes:
-    """Return what the command writes for the test rows as lines of text through a pipe."""
+    """Return what the command writes for the test rows as lines of text through a pipe that it is given as a file."""
     given = "".join(f"{text}\n" for text in texts).encode()
-    done = subprocess.run([sys.executable, "-m", "stages.predict"], cwd=root, input=given, capture_output=True)
+    words = f"{sys.executable} -m stages.predict <(cat)"
+    done = subprocess.run(["bash", "-c", words], cwd=root, input=given, capture_output=True)
     assert (done.returncode, done.stderr) == (0, f"predict: {ROWS} rows\n".encode())
     return done.stdout
 
@@ -205,26 +206,11 @@ def test_a_reader_that_leaves_ends_it_quietly(root: Path) -> None:
     assert (done.stdout.strip(), done.stderr) == ("1", "")
 
 
-def test_a_pipe_named_as_file_is_read(root: Path, texts: list[str], piped: bytes) -> None:
-    words = f"{sys.executable} -m stages.predict <(printf '%s\\n' \"$@\")"
-    done = subprocess.run(["bash", "-c", words, "bash", *texts], cwd=root, capture_output=True)
-    assert (done.stdout, done.stderr) == (piped, f"predict: {ROWS} rows\n".encode())
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (
-            "printf 'w1\\nw\\377\\n' | {} -m stages.predict",
-            "/dev/stdin, line 2, byte 4: found byte 0xff, which cannot be u",
-        ),
-        ("printf 'w1\\n' | {} -m stages.predict >&-", "standard output is closed"),
-    ],
-)
-def test_faults_of_the_standard_streams_are_one_message(root: Path, words: str, said: str) -> None:
-    done = subprocess.run(["bash", "-c", words.format(sys.executable)], cwd=root, capture_output=True, text=True)
-    assert (done.returncode, done.stderr.count("\n"), done.stdout) == (2, 1, "")
-    assert done.stderr.startswith(f"predict: error: {said}")
+def test_a_closed_standard_output_is_one_message(root: Path) -> None:
+    words = f"echo w1 | {sys.executable} -m stages.predict >&-"
+    done = subprocess.run(["bash", "-c", words], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("predict: error: standard output is closed")
 
 
 def test_torch_is_not_imported_for_what_cannot_be_read() -> None:

@@ -22,22 +22,35 @@ def _below_inputs(path: str) -> str:
 
 @dataclass(frozen=True)
 class File:
-    """Files of the repository, copied as they are."""
+    """Files and folders of the repository, copied as they are."""
 
     files: Annotated[
         LocalFiles[Annotated[str, AfterValidator(_below_inputs)]],
-        Field(min_length=1, description="file to write: path of a file below inputs/"),
+        Field(min_length=1, description="file or folder to write: path of a file or folder below inputs/"),
     ]
 
     def fetch(self, into: Path) -> None:
-        """Copy the files. Raises InputError for one that is missing, no file, or a link out of inputs/."""
+        """Copy the files. Raises InputError for one that is missing, a folder without files, a link out of inputs/."""
         for name, path in self.files.items():
             source = Path(path)
-            if source.is_dir():
-                raise InputError(f"{path}: is a folder, wanted a file")
-            if not source.is_file():
+            if not source.exists():
                 known = [p.as_posix() for p in INPUTS.rglob("*") if p.is_file()]
                 raise InputError(f"{path}: no such file{nearest(path, known)}")
-            if not source.resolve().is_relative_to(INPUTS.resolve()):
-                raise InputError(f"{path}: a link that leads out of {INPUTS}/")
-            place(source, into, name)
+            for file in _files(source):
+                if not file.resolve().is_relative_to(INPUTS.resolve()):
+                    raise InputError(f"{file}: a link that leads out of {INPUTS}/")
+                place(file, into, (Path(name) / file.relative_to(source)).as_posix())
+
+
+def _files(source: Path) -> list[Path]:
+    """Return `source`, or the files below it if it is a folder."""
+    if not source.is_dir():
+        return [source]
+    found = sorted(source.rglob("*"))
+    for path in found:
+        if path.is_dir() and path.is_symlink():
+            raise InputError(f"{path}: a link to a folder, wanted the folder")
+    files = [path for path in found if path.is_file()]
+    if not files:
+        raise InputError(f"{source}: a folder without files")
+    return files

@@ -32,9 +32,29 @@ def test_missing_file_lists_near_ones(repository: Path) -> None:
     assert str(told.value) == "inputs/mine/trian.tsv: no such file (nearest: 'inputs/mine/train.tsv')"
 
 
-def test_folder_is_refused(repository: Path) -> None:
-    with pytest.raises(InputError, match=r"^inputs/mine: is a folder, wanted a file$"):
-        File({"x": "inputs/mine"}).fetch(repository / "into")
+def test_folder_is_copied_with_all_below_it(repository: Path) -> None:
+    (repository / "inputs/mine/deep").mkdir()
+    (repository / "inputs/mine/deep/1.txt").write_bytes(b"one")
+    File({"x/y": "inputs/mine"}).fetch(repository / "into")
+    found = {p.relative_to(repository / "into").as_posix() for p in repository.rglob("into/**/*") if p.is_file()}
+    assert found == {"x/y/train.tsv", "x/y/deep/1.txt"}
+
+
+def test_folder_without_files_is_refused(repository: Path) -> None:
+    (repository / "inputs/none/deep").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"^inputs/none: a folder without files$"):
+        File({"x": "inputs/none"}).fetch(repository / "into")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("../../secret", "a link that leads out of inputs/"), ("../mine", "a link to a folder, wanted the folder")],
+)
+def test_links_within_a_folder_are_refused(repository: Path, target: str, message: str) -> None:
+    (repository / "inputs/linked").mkdir()
+    (repository / "inputs/linked/link").symlink_to(target)
+    with pytest.raises(InputError, match=rf"^inputs/linked/link: {message}$"):
+        File({"x": "inputs/linked"}).fetch(repository / "into")
 
 
 @pytest.mark.parametrize("target", ["../secret", "../inputs_of_others/x"])
