@@ -5,8 +5,8 @@
 Reads data/raw/ and, of params.yaml, `seed`, `seed_streams.split`, `task.name` and `data` but for its source. Writes
 data/clean/{train,validation,test}.parquet (id, text, label), data/clean/schema.json (the label names in the order of
 the classes: by value when all are whole numbers, else by code point), data/clean/summary.json, which counts every row
-read and says what became of it, by split, reason and class, and metrics/data.json, the few of these numbers that a table
-of runs has room for.
+read and says what became of it, by split, reason and class, and metrics/data.json, the few of these numbers that a
+table of runs has room for.
 """
 
 from __future__ import annotations
