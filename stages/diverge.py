@@ -77,7 +77,7 @@ def main() -> None:
     with cli.errors_told("diverge"):
         found = compare_runs(find_run(arguments.a), find_run(arguments.b))
         for line in report(found):
-            print(line)
+            cli.tell(line)
         raise SystemExit(0 if found.equal else 1)
 
 

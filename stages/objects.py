@@ -166,7 +166,7 @@ def _why(causes: list[BaseException]) -> str:
     return ""
 
 
-def check(remote: str | None, mend: bool, folder: Path = Path(), say: Any = print) -> bool:
+def check(remote: str | None, mend: bool, folder: Path = Path(), say: Any = cli.tell) -> bool:
     """Check the cache, and the remote when one is named; return whether all is whole. Raises InputError."""
     with dvc_errors("DVC"):
         from dvc.repo import Repo

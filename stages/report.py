@@ -95,7 +95,7 @@ def main() -> None:
     asked = parser.parse_args()
     with cli.errors_told("report"):
         report(Path(), asked.against, texts=not asked.without_texts)
-        print(f"{PAGE} and {REVIEW} tell the run, and how it differs from {asked.against}")
+        cli.tell(f"{PAGE} and {REVIEW} tell the run, and how it differs from {asked.against}")
 
 
 if __name__ == "__main__":

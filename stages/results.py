@@ -57,7 +57,7 @@ def columns(found: Ledger, rows: Sequence[Row], asked: str | None, known: Sequen
     params = sorted({key for run in found.runs for key in run.record.parameters})
     picked, left = selection.columns(rows, params)
     if left:
-        print(f"results: {left} more params differ; --columns picks, --json shows all", file=sys.stderr)
+        cli.say(f"results: {left} more params differ; --columns picks, --json shows all")
     return picked
 
 
@@ -133,7 +133,7 @@ def taken_together(found: Ledger, asked: argparse.Namespace) -> str:
     by = [selection.known(key.strip(), known, "--by") for key in asked.by.split(",")] if asked.by else None
     rows, left_out = groups.usable(rows, name)
     for reason in left_out:
-        print(f"results: {reason}", file=sys.stderr)
+        cli.say(f"results: {reason}")
     if not rows:
         raise InputError(f"no run with {name} is left to take together")
     together = groups.grouped(rows, name, by)
@@ -163,7 +163,7 @@ def main() -> None:
     with cli.errors_told("results"):
         found = ledger(Path(), TOLERANCE if together else asked.tolerance)
         for problem in found.problems:
-            print(f"results: {problem}; left out", file=sys.stderr)
+            cli.say(f"results: {problem}; left out")
         if not found.runs:
             raise InputError("no run is known: neither a commit nor the working tree has a dvc.lock; run dvc repro")
         print(taken_together(found, asked) if together else listed(found, asked), end="", flush=True)

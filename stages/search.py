@@ -138,7 +138,7 @@ def _try(study: Study, trial: Trial, place: int, runner: Runner, tree: Any) -> T
 
 def say(text: str) -> None:
     """Tell of the progress, beside the report."""
-    print(text, file=sys.stderr, flush=True)
+    cli.say(text)
 
 
 def report(study: Study, tree: Any) -> str:

@@ -156,7 +156,7 @@ def _digest(path: Path) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    cli.say(text)
 
 
 def judge(asked: claiming.Asked, repository: Path = Path()) -> bool:
@@ -167,7 +167,8 @@ def judge(asked: claiming.Asked, repository: Path = Path()) -> bool:
     shown = [one for one in done if one.claim.id in asked.ids or not asked.ids]
     print(aligned(claims_page.HEAD, [claims_page.row(one) for one in shown]), end="")
     for one in shown:
-        print("".join(f"{one.claim.id}: {note}\n" for note in (one.judgement.reason, *one.notes)), end="")
+        for note in (one.judgement.reason, *one.notes):
+            cli.tell(f"{one.claim.id}: {note}")
     print(f"{said} say the rest")
     return all(one.judgement.verdict == "REPRODUCED" for one in shown)
 
@@ -231,7 +232,8 @@ def main() -> None:
             return
         if arguments.command == "check":
             said = certifying.check(arguments.file)
-            print("\n".join(said) if said else f"{arguments.file}: holds")
+            for line in said or [f"{arguments.file}: holds"]:
+                cli.tell(line)
             raise SystemExit(1 if said else 0)
         if arguments.command == "claims":
             asked = claiming.Asked(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from stages.core import progress
 from stages.core.errors import InputError
-from stages.core.shown import paragraphs
+from stages.core.shown import paragraphs, terminal
 
 if TYPE_CHECKING:
     import argparse
@@ -134,6 +134,16 @@ def _internal(error: Exception) -> str:
     text = " ".join(str(error).split())[:WIDTH]
     kind = type(error).__name__
     return f"internal error: {kind}{f': {text}' if text else ''} ({TRACEBACK}=1 shows where)"
+
+
+def tell(text: str) -> None:
+    """Print a line of a command's answer."""
+    print(terminal(text))
+
+
+def say(text: str) -> None:
+    """Print a line of progress or a warning on standard error."""
+    print(terminal(text), file=sys.stderr, flush=True)
 
 
 def fail(command: str, message: str) -> NoReturn:

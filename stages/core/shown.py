@@ -10,14 +10,15 @@ from __future__ import annotations
 import html as _html
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 # Besides control characters: what turns the direction of writing, ends a line, or is half a character.
 _ACTIVE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
-_MARKUP = re.compile(r"([\\`*_~\[\]<>#|!$&])")
-_BLOCK = re.compile(r"^(\d*)([-+.)])(?=\s|[-\s]*$)")  # what makes a list or a rule of the line that it begins
+# Intervals, which make no link, and what GitHub's Markdown acts on: underscores unless within a word, entities.
+_MARKUP = re.compile(r"(\[[-+.,\d ]+\](?![(\[:]))|[\\`*~<|$\[\]]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
+_BLOCK = re.compile(r"^(\d*)([>#]|[-+.)](?=\s|[-\s]*$))")  # what makes a quote, heading, list or rule of its line
 _FORMULA = re.compile(r"'*[=+\-@]")
 
 
@@ -34,8 +35,15 @@ def paragraphs(text: str) -> str:
 
 def markdown(text: str) -> str:
     """Return `terminal` of `text` as Markdown that shows just that: no markup, no picture, nobody called by name."""
-    line = _MARKUP.sub(r"\\\1", terminal(text).strip(" "))
+    line = _MARKUP.sub(lambda found: found[1] or f"\\{found[0]}", terminal(text).strip(" "))
     return _BLOCK.sub(r"\1\\\2", line).replace("@", "@\u2060")
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] = ()) -> str:
+    """Return a table of GitHub's Markdown; the cells are text, and the columns marked `right` end together."""
+    rule = ["---:" if r else "---" for r in right or [False] * len(head)]
+    lines = [rule if line is rule else [markdown(" ".join(c.split())) for c in line] for line in (head, rule, *rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def html(text: str) -> str:

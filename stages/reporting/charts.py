@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from stages.core.shown import cut, terminal
 from stages.reporting.tables import RELIABILITY, STEPS, VALIDATION, Table
 
 Runs = Mapping[str, Mapping[str, Table]]  # name -> the run's plots by path; the last is the one reported
@@ -90,7 +91,9 @@ def reliability(runs: Runs, palette: Palette) -> Figure:
     for (name, plots), colour in zip(runs.items(), _colours(runs, palette), strict=True):
         bars = plots[RELIABILITY]
         whole = sum(bars["examples"]) or 1
-        axes.plot(bars["confidence"], bars["accuracy"], color=colour, linewidth=1.2, label=name or "this model")
+        axes.plot(
+            bars["confidence"], bars["accuracy"], color=colour, linewidth=1.2, label=terminal(name) or "this model"
+        )
         areas = [16 + 300 * examples / whole for examples in bars["examples"]]
         axes.scatter(bars["confidence"], bars["accuracy"], s=areas, color=colour, alpha=0.55, linewidths=0)
     axes.set_xlim(0, 1.03)
@@ -163,7 +166,7 @@ def _colours(runs: Runs, palette: Palette) -> list[str]:
 
 
 def _label(name: str, what: str) -> str:
-    return f"{what}, {name}" if name else what
+    return f"{what}, {terminal(name)}" if name else what
 
 
 def blank(palette: Palette, x: str, y: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
@@ -185,7 +188,7 @@ def blank(palette: Palette, x: str, y: str, size: tuple[float, float] = SIZE) ->
 
 def _matrix(names: Sequence[str], palette: Palette) -> tuple[Figure, Axes]:
     figure, axes = blank(palette, "predicted", "actual", (4.6, 4.2))
-    short = [name if len(name) <= 16 else f"{name[:15]}…" for name in names]
+    short = [cut(terminal(name), 16) for name in names]
     size = 9 if len(names) <= NUMBERED else max(3.0, 9 * NUMBERED / len(names))
     axes.set_xticks(range(len(names)), short, rotation=45, ha="right", fontsize=size)
     axes.set_yticks(range(len(names)), short, fontsize=size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import io
 import re
 import warnings
@@ -13,6 +12,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
+from stages.core.shown import html
 from stages.reporting.charts import Palette
 
 # Colours that stand for variables of the page's style, which has a light and a dark set of them.
@@ -46,7 +46,7 @@ def svg(figure: Figure, name: str, said: str) -> str:
     text = re.sub(r'( id="| href="#|url\(#)', rf"\g<1>{name}-", text)
     box = re.search(r'viewBox="([^"]+)"', text)
     assert box is not None  # matplotlib writes one
-    start = f'<svg viewBox="{box[1]}" role="img" aria-label="{html.escape(said)}">'
+    start = f'<svg viewBox="{box[1]}" role="img" aria-label="{html(said)}">'
     return start + text[text.index(">") + 1 :].strip() + "\n"
 
 

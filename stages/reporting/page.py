@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from stages.core.shown import uncelled
 from stages.reporting import charts
 from stages.reporting.classes import ClassScores, class_scores
 from stages.reporting.images import PAGE, settings, svg
@@ -173,11 +174,12 @@ def _worst(worst: Table | None) -> Iterator[str]:
     if not worst["text"]:
         yield card("", "<p>No wrong prediction is listed.</p>")
         return
-    columns = ("id", "label", "prediction", "confidence", "label_probability", "text")
-    yield card("", *(_error(*row) for row in zip(*(worst[column] for column in columns), strict=True)))
+    numbers = (worst[column] for column in ("id", "confidence", "label_probability"))
+    words = (map(uncelled, worst[column]) for column in ("label", "prediction", "text"))
+    yield card("", *(_error(*row) for row in zip(*numbers, *words, strict=True)))
 
 
-def _error(row: str, label: str, prediction: str, confidence: float, own: float, text: str) -> str:
+def _error(row: str, confidence: float, own: float, label: str, prediction: str, text: str) -> str:
     chance = "" if math.isnan(own) else f" ({own!r})"
     return (
         f'<div class="error"><span class="bad">{shown(prediction)}</span> ({confidence!r}), but is '

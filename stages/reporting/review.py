@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from stages.core.errors import InputError
+from stages.core.shown import markdown as shown
+from stages.core.shown import markdown_table, plain
 from stages.project import git
 from stages.reporting import charts
 from stages.reporting.images import PAPER, png, settings
@@ -20,19 +24,32 @@ FOLDER = "report"  # of the images, beside report.md
 
 
 def difference(root: Path, what: str, base: str) -> str:
-    """Return `dvc WHAT diff --md BASE` of the repository `root`: a table, "" without a difference.
+    """Return `dvc WHAT diff BASE` of the repository `root` as a Markdown table, "" without a difference.
 
     Raises InputError with the last line that DVC says when it fails.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", what, "diff", "--md", base],
+        [sys.executable, "-m", "dvc", what, "diff", "--json", base],
         cwd=root, env=git.environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         said = done.stderr.strip().splitlines()
         raise InputError(f"dvc {what} diff {base}: {said[-1] if said else f'ended with code {done.returncode}'}")
-    table = done.stdout.strip()
-    return table if table.count("\n") > 1 else ""  # a head and its rule alone: nothing differs
+    sides = ("old", "new", "diff")[: 3 if what == "metrics" else 2]
+    rows = [
+        (path, key, *(_value(change.get(side)) for side in sides))
+        for path, changes in json.loads(done.stdout).items()
+        for key, change in changes.items()
+    ]
+    head = ("Path", what.removesuffix("s").capitalize(), base, "workspace", "Change")
+    return markdown_table(head[: 2 + len(sides)], rows).strip() if rows else ""
+
+
+def _value(value: Any) -> str:
+    """Return a cell: numbers with five digits, as DVC shows them, and `-` for what is not there."""
+    if value is None:
+        return "-"
+    return f"{value:.5g}" if isinstance(value, float) else plain(value)
 
 
 def images(own: Plots, base: Plots | None, name: str, folder: Path) -> list[tuple[str, str]]:
@@ -66,17 +83,12 @@ def markdown(
     name: str, commit: str, metrics: str, params: str, pictures: Sequence[tuple[str, str]], notices: Sequence[str]
 ) -> str:
     """Return the report against the revision `name`, which is `commit`; tables as `difference` returns them."""
-    parts = [f"# This run against {_plain(name)} ({commit[:10]})"]
-    parts += [f"> {_plain(notice)}" for notice in notices]
+    parts = [f"# This run against {shown(name)} ({commit[:10]})"]
+    parts += [f"> {shown(notice)}" for notice in notices]
     parts += ["## Metrics", metrics or "No metric differs."]
     parts += ["## Params", params or "No param differs."]
     parts += [
         "## Plots",
-        *(f"{_plain(caption)}:\n\n![{_plain(caption)}]({FOLDER}/{file})" for file, caption in pictures),
+        *(f"{shown(caption)}:\n\n![{shown(caption)}]({FOLDER}/{file})" for file, caption in pictures),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _plain(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>#|!" else c for c in text).replace("\n", " ")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from stages.core.shown import cut, terminal
 from stages.reporting.charts import Palette, blank
 from stages.reporting.images import PAPER, settings
 
@@ -40,7 +41,7 @@ def chart(lines: Sequence[Line], metric: str, palette: Palette) -> Figure:
             [line.mean], [place], color=palette.series[0], marker="D", markersize=5, linestyle="",
             label="mean and its 95 % interval" if place == 0 else None,
         )  # fmt: skip
-    names = [line.name if len(line.name) <= _NAME else f"{line.name[: _NAME - 1]}…" for line in lines]
+    names = [cut(terminal(line.name), _NAME) for line in lines]
     axes.set_yticks(range(len(lines)), names)
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from stages.core.shown import cell, cut, terminal
 from stages.scoring.headline import Floats, Labels
 from stages.scoring.probabilities import predicted
 
@@ -43,14 +44,15 @@ def worst_rows(
 ) -> list[WorstRow]:
     """Return what worst.tsv says of the rows that `texts` holds, in that order.
 
-    White space in a text becomes single blanks; more than TEXT_SHOWN characters are cut.
+    White space in a text becomes single blanks; more than TEXT_SHOWN characters are cut. Whatever a spreadsheet would
+    compute has a `'` before it.
     """
     guessed = predicted(probabilities)
     rows: list[WorstRow] = []
     for row, text in texts.items():
-        line = " ".join(text.split())
-        line = line if len(line) <= TEXT_SHOWN else line[: TEXT_SHOWN - 1] + "…"
+        line = cut(terminal(" ".join(text.split())), TEXT_SHOWN)
         label, guess = int(labels[row]), int(guessed[row])
         confidence, own = float(probabilities[row, guess]), float(probabilities[row, label])
-        rows.append((int(ids[row]), names[label], names[guess], confidence, own, line))
+        words = (cell(terminal(name)) for name in (names[label], names[guess]))
+        rows.append((int(ids[row]), *words, confidence, own, cell(line)))
     return rows

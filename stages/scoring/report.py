@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stages.core.shown import plotted, terminal
 from stages.scoring.bootstrap import intervals
 from stages.scoring.calibration import reliability
-from stages.scoring.curves import precision_recall, roc
+from stages.scoring.curves import MACRO, MICRO, precision_recall, roc
 from stages.scoring.headline import Floats, Labels
 from stages.scoring.scores import CONFUSION, class_table, confusion, scores
 
@@ -38,12 +39,13 @@ def report(
         for name, ends in intervals(labels, probabilities, resamples, seed).items()
         if found[name] is not None
     }
+    drawn = plotted(names, (MACRO, MICRO))
     tables: dict[str, tuple[Sequence[str], list[Any]]] = {
-        "confusion.tsv": (CONFUSION, confusion(labels, probabilities, names)),
-        "roc.tsv": (("curve", "fpr", "tpr", "area"), roc(labels, probabilities, names)),
+        "confusion.tsv": (CONFUSION, confusion(labels, probabilities, drawn)),
+        "roc.tsv": (("curve", "fpr", "tpr", "area"), roc(labels, probabilities, drawn)),
         "precision_recall.tsv": (
             ("curve", "recall", "precision", "area"),
-            precision_recall(labels, probabilities, names),
+            precision_recall(labels, probabilities, drawn),
         ),
         "reliability.tsv": (
             ("low", "high", "confidence", "accuracy", "examples"),
@@ -64,7 +66,7 @@ def headline(found: Mapping[str, Any]) -> str:
         if isinstance(value, float):
             ends = found["intervals"].get(name)
             lines.append(f"{name:18}{value:.4f}" + (f"  [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else ""))
-    return "\n".join([*lines, *found["notes"]]) + "\n"
+    return "\n".join([*lines, *map(terminal, found["notes"])]) + "\n"
 
 
 def rounded(value: Any) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import classification_report, precision_recall_fscore_support
 
+from stages.core.shown import cut, terminal
 from stages.scoring.calibration import Bin, expected_calibration_error
 from stages.scoring.curves import average_precision, roc_area
 from stages.scoring.headline import Floats, Labels, Tally, losses
@@ -20,6 +21,8 @@ from stages.scoring.probabilities import predicted
 
 AVERAGES = ("macro", "micro", "weighted")
 DETAILS = ("averages", "examples", "per_class")
+WIDEST = 60  # characters of a class's name in the report
+OWN_LINES = ("accuracy", "macro avg", "weighted avg", "micro avg")  # how lines of the report begin
 CONFUSION = ("actual", "predicted", "examples", "share", "row", "column")
 
 
@@ -58,14 +61,18 @@ def scores(labels: Labels, probabilities: Floats, names: Sequence[str], bins: li
 
 
 def class_table(labels: Labels, probabilities: Floats, names: Sequence[str]) -> str:
-    """Return scikit-learn's classification report, of the classes that have test examples."""
+    """Return scikit-learn's classification report, of the classes that have test examples.
+
+    A class that is called like a line of the report, or begins so, stands in quotes.
+    """
     there = _there(labels)
+    lines = [cut(terminal(names[c]), WIDEST) for c in there]
+    shown = [repr(line) if line.strip().lower().startswith(OWN_LINES) else line for line in lines]
     return str(
         classification_report(
-            labels, predicted(probabilities), labels=there, target_names=[names[c] for c in there], digits=4,
-            zero_division=0.0,
+            labels, predicted(probabilities), labels=there, target_names=shown, digits=4, zero_division=0.0
         )
-    )  # fmt: skip
+    )
 
 
 def confusion(labels: Labels, probabilities: Floats, names: Sequence[str]) -> list[tuple[Any, ...]]:

@@ -6,10 +6,10 @@ It is $REPRISE_CACHE, or `reprise` in $XDG_CACHE_HOME, or ~/.cache/reprise.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from stages.core import cli
 from stages.core.errors import InputError
 from stages.core.processes import taken
 from stages.repro.digests import of_file
@@ -50,11 +50,11 @@ def held(sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.with_suffix(".lock").open("w") as lock:
             if not taken(lock, CACHE):
-                print(f"{what}: waiting for another process that is fetching it", file=sys.stderr)
+                cli.say(f"{what}: waiting for another process that is fetching it")
                 taken(lock, CACHE, wait=True)
             if not _matches(path, sha256):
                 if path.exists():
-                    print(f"{path}: damaged (its SHA-256 is not its name); removed, fetching it again", file=sys.stderr)
+                    cli.say(f"{path}: damaged (its SHA-256 is not its name); removed, fetching it again")
                     path.unlink()
                 os.replace(_fetched(path.with_suffix(".partial"), sha256, what, fetch), path)
     except OSError as error:

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from stages.core import cli
 from stages.core.errors import InputError, nearest
 from stages.repro.digests import of_file
 from stages.sources.local import UNSAFE_WEIGHTS, LocalFiles, RelativeName, place
@@ -97,7 +98,7 @@ class Hub:
             if _sound(found):
                 return found
             if not again:
-                print(f"{found}: damaged (its digest is not its name); fetching it again", file=sys.stderr)
+                cli.say(f"{found}: damaged (its digest is not its name); fetching it again")
         raise InputError(f"{path}: what the hub sends has not the digest that it states")
 
     def _near(self, path: str) -> str:

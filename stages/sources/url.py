@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,9 +16,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from stages.core import progress
+from stages.core import cli, progress
 from stages.core.errors import InputError
 from stages.core.params import Section
+from stages.core.shown import terminal
 from stages.sources.cache import held
 from stages.sources.local import LocalFiles, Sha256, place
 
@@ -75,7 +75,7 @@ def transfer(url: str, path: Path) -> None:
                 failures, most = 0, _size(path)
             if failures == len(WAITS_S):
                 raise InputError(f"{url}: {problem}; gave up after {failures + 1} attempts") from None
-            print(f"{url}: {problem}; trying again in {WAITS_S[failures]:g} s", file=sys.stderr)
+            cli.say(f"{url}: {problem}; trying again in {WAITS_S[failures]:g} s")
             time.sleep(WAITS_S[failures])
             failures += 1
 
@@ -95,11 +95,10 @@ def _attempt(url: str, path: Path) -> None:
             raise _Broken("the server sent another part of the file than was asked for")
         length = response.headers["Content-Length"]
         total = start + int(length) if length is not None and length.isdecimal() else None
+        name = terminal(url.rsplit("/", 1)[-1])[:40]
         with (
             path.open("ab" if start else "wb") as file,
-            progress.bar(
-                total=total, initial=start, unit="B", unit_scale=True, disable=None, desc=url.rsplit("/", 1)[-1][:40]
-            ) as bar,
+            progress.bar(total=total, initial=start, unit="B", unit_scale=True, desc=name, disable=None) as bar,
         ):
             while piece := _read(response):
                 file.write(piece)

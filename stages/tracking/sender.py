@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+
+from stages.core import cli
 
 PATIENCE = 60.0  # seconds that a tracker has at the end
 
@@ -52,4 +53,4 @@ class Sender:
             self._warn(f"gives up: {type(error).__name__}: {said}")
 
     def _warn(self, text: str) -> None:
-        print(f"track: warning: {self.name} {text}; the run goes on", file=sys.stderr, flush=True)
+        cli.say(f"track: warning: {self.name} {text}; the run goes on")

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from stages.core import cli
 from stages.core.errors import InputError
 from stages.core.files import canonical_json, read_json, sync, write_json
 from stages.repro.digests import of_file
@@ -94,7 +94,7 @@ def latest(folder: Path) -> Iterator[Checkpoint]:
         try:
             yield _load(path)
         except InputError as error:
-            print(f"finetune: warning: {error}; it is not used", file=sys.stderr)
+            cli.say(f"finetune: warning: {error}; it is not used")
 
 
 def _newest_first(folder: Path) -> list[Path]:

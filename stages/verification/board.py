@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import TextIO
 
+from stages.core.shown import terminal
+
 
 class Board:
     """On a terminal the lines are drawn anew as things go on; elsewhere each is printed once, when it is done."""
@@ -40,7 +42,7 @@ class Board:
                 print(self._line(name), file=self._out, flush=True)
 
     def _line(self, name: str) -> str:
-        return f"{name:<{self._width}}  {self._now[name]}"
+        return f"{name:<{self._width}}  {terminal(self._now[name])}"
 
     def _draw(self) -> None:
         self._last = time.monotonic()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.core import cli
 from stages.project import git, lock, objects
 from stages.project.lock import LOCK, Lock, within
 from stages.repro.digests import of_bytes
@@ -81,7 +81,7 @@ def check(path: Path, repository: Path = Path()) -> list[str]:
 
 
 def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)
+    cli.say(f"note: {text}")
 
 
 def _committed(stated: Core, repository: Path, sha: str) -> Iterator[str]:

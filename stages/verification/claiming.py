@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from stages.core import cli
 from stages.core.errors import InputError, nearest
 from stages.core.files import SCRATCH, outputs, write_json
 from stages.project import git, objects
@@ -176,4 +177,4 @@ def tell(repository: Path, revision: str) -> None:
     if edits := git.edited(repository):
         few = ", ".join(edits[:3]) + (", …" if len(edits) > 3 else "")
         sha = git.commit(repository, revision)
-        print(f"note: the working tree has edits ({few}); it is commit {sha[:12]} that is run", file=sys.stderr)
+        cli.say(f"note: the working tree has edits ({few}); it is commit {sha[:12]} that is run")

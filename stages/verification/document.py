@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from pathlib import Path
 
+from stages.core import shown
 from stages.core.files import outputs
 
 STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -42,27 +42,24 @@ def written(found: Document, beside: Path) -> str:
 
 def files(found: Document, beside: Path) -> dict[Path, str]:
     """Return the content of the files that hold the page: those with the suffixes .md, .html and .svg of `beside`."""
-    text, shown, picture = (beside.with_suffix(suffix) for suffix in (".md", ".html", ".svg"))
-    pages = {text: markdown(found, picture.name if found.picture else ""), shown: page(found)}
+    text, rich, picture = (beside.with_suffix(suffix) for suffix in (".md", ".html", ".svg"))
+    pages = {text: markdown(found, picture.name if found.picture else ""), rich: page(found)}
     return {**pages, picture: found.picture} if found.picture else pages
 
 
 def markdown(found: Document, picture: str = "") -> str:
     """Return the page as Markdown; `picture` is the name of the picture's file beside it, if there is one."""
-    parts = [f"# {found.title}", *found.lead]
+    m = shown.markdown
+    parts = [f"# {m(found.title)}", *map(m, found.lead)]
     for place, (heading, (head, rows)) in enumerate(found.tables.items()):
-        parts += [f"## {heading}", "\n".join([_row(head), _row(("---",) * len(head)), *map(_row, rows)])]
-        parts += [f"![{found.said}]({picture})"] if picture and place == 0 else []
-    return "\n\n".join([*parts, *found.notes]) + "\n"
-
-
-def _row(cells: tuple[str, ...]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+        parts += [f"## {m(heading)}", shown.markdown_table(head, rows).strip()]
+        parts += [f"![{m(found.said)}]({picture})"] if picture and place == 0 else []
+    return "\n\n".join([*parts, *map(m, found.notes)]) + "\n"
 
 
 def page(found: Document) -> str:
     """Return the page as HTML without scripts, fonts or pictures from elsewhere."""
-    e = html.escape
+    e = shown.html
     large = f' class="grade" style="color:{found.grade}"' if found.grade else ""
     parts = [f"<h1{large}>{e(found.title)}</h1>", *(f"<p>{e(text)}</p>" for text in found.lead)]
     for place, (heading, (head, rows)) in enumerate(found.tables.items()):

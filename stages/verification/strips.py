@@ -5,10 +5,11 @@ Drawn by hand, so that the commands of verification need no drawing library.
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from stages.core.shown import html
 
 WIDTH, LEFT, RIGHT = 760, 150, 170  # pixels: of the whole, of the labels, of the notes
 ROW, AXIS, TOP = 44, 46, 14
@@ -48,7 +49,7 @@ def svg(panels: Sequence[Panel], said: str) -> str:
         top += ROW * len(panel.strips) + AXIS
     start = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" role="img" '
-        f'aria-label="{html.escape(said)}">\n<style>{STYLE}</style>\n'
+        f'aria-label="{html(said)}">\n<style>{STYLE}</style>\n'
         f'<rect width="{WIDTH}" height="{top}" fill="#fff"/>\n'
     )
     return start + "\n".join(drawn) + "\n</svg>\n"
@@ -68,10 +69,10 @@ def _panel(panel: Panel, top: int) -> Iterator[str]:
         yield f'<text class="muted" x="{x(tick)}" y="{bottom + 16}" text-anchor="middle">{tick:.{digits}f}</text>'
     yield f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>'
     middle = (LEFT + WIDTH - RIGHT) / 2
-    yield f'<text class="muted" x="{middle:g}" y="{bottom + 34}" text-anchor="middle">{html.escape(panel.axis)}</text>'
+    yield f'<text class="muted" x="{middle:g}" y="{bottom + 34}" text-anchor="middle">{html(panel.axis)}</text>'
     for place, strip in enumerate(panel.strips):
         y = top + ROW * place + ROW // 2
-        yield f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{html.escape(strip.label)}</text>'
+        yield f'<text x="{LEFT - 12}" y="{y + 4}" text-anchor="end">{html(strip.label)}</text>'
         if strip.band is not None:
             width = float(x(strip.band[1])) - float(x(strip.band[0]))
             yield f'<rect class="band" x="{x(strip.band[0])}" y="{y - 15}" width="{width:.1f}" height="30"/>'
@@ -86,7 +87,7 @@ def _panel(panel: Panel, top: int) -> Iterator[str]:
         for line, note in enumerate(strip.notes):
             height = y + 4 + (line * 16 - 8 if len(strip.notes) > 1 else 0)
             kind = ' class="muted"' if line else ""
-            yield f'<text{kind} x="{WIDTH - RIGHT + 14}" y="{height}">{html.escape(note)}</text>'
+            yield f'<text{kind} x="{WIDTH - RIGHT + 14}" y="{height}">{html(note)}</text>'
 
 
 def _range(panel: Panel) -> tuple[float, float]:

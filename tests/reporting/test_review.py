@@ -16,8 +16,8 @@ from tests.reporting.test_charts import OWN
 def test_the_whole_text() -> None:
     said = review.markdown("a_b", "0123456789abcdef", "| m |", "", [("loss.png", "Loss")], ["it is <old>"])
     assert said == (
-        "# This run against a\\_b (0123456789)\n\n"
-        "> it is \\<old\\>\n\n"
+        "# This run against a_b (0123456789)\n\n"
+        "> it is \\<old>\n\n"
         "## Metrics\n\n| m |\n\n"
         "## Params\n\nNo param differs.\n\n"
         "## Plots\n\nLoss:\n\n![Loss](report/loss.png)\n"

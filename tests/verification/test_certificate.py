@@ -240,7 +240,7 @@ def test_the_pages_say_what_differs_and_escape_it() -> None:
     held = core(same=environment(failed_stage="finetune", message="a | <script>"))
     text = document.markdown(certificate_page.document(held))
     assert text.startswith("# DIFFERENT\n")
-    assert "| same | stage finetune failed | a \\| <script> |" in text
+    assert "| same | stage finetune failed | a \\| \\<script> |" in text
     shown = document.page(certificate_page.document(held))
     assert "&lt;script&gt;" in shown
     assert "<script" not in shown

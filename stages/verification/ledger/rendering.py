@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stages.core.files import canonical_json
+from stages.core.shown import cell, cut, markdown_table, plain, terminal
 from stages.verification.ledger.runs import Ledger, Repeat, Run
 from stages.verification.ledger.selection import Row
 
@@ -23,7 +23,7 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
 
 def as_markdown(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """Return the cells of `table` as a table of GitHub's Markdown."""
-    return markdown(columns, *_cells(rows, columns))
+    return markdown_table(columns, *_cells(rows, columns))
 
 
 def _cells(rows: Sequence[Row], columns: Sequence[str]) -> tuple[list[list[str]], list[bool]]:
@@ -34,32 +34,20 @@ def _cells(rows: Sequence[Row], columns: Sequence[str]) -> tuple[list[list[str]]
 def aligned(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool] = ()) -> str:
     """Return lines of columns two blanks apart; those marked `right` end together (none, unless it is given)."""
     right = right or [False] * len(header)
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    rows = [[terminal(cell) for cell in line] for line in [header, *cells]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
-        for line in [header, *cells]
+        for line in rows
     ]
     return "".join(f"{line}\n" for line in lines)
-
-
-def markdown(header: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[bool]) -> str:
-    """Return a table of GitHub's Markdown; what would end a cell or a line is escaped."""
-    rule = ["---:" if r else "---" for r in right]
-    said = [[" ".join(c.split()).replace("\\", "\\\\").replace("|", "\\|") for c in line] for line in [header, *cells]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [said[0], rule, *said[1:]])
 
 
 def _cell(row: Row, key: str) -> str:
     value = row.values.get(key, "")
     if key in row.run.record.metrics and isinstance(value, float):
         return f"{value:.4f}"
-    text = plain(value)
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
-
-
-def plain(value: Any) -> str:
-    """Return text as it is, and all else as JSON, in which a float keeps every bit."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return cut(plain(value), WIDEST)
 
 
 def _is_number(value: Any) -> bool:
@@ -68,10 +56,14 @@ def _is_number(value: Any) -> bool:
 
 def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
     """Return CSV with one header line; null is `null`, a missing value nothing, a list JSON."""
+    return csv_text([columns, *([row.values.get(key, "") for key in columns] for row in rows)])
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Return lines of CSV; texts that a spreadsheet would compute have a `'` before them."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([plain(row.values.get(key, "")) for key in columns] for row in rows)
+    writer.writerows([cell(v) if isinstance(v, str) else plain(v) for v in row] for row in rows)
     return written.getvalue()
 
 
@@ -133,7 +125,7 @@ def told(repeat: Repeat, tolerance: float) -> str:
     else:
         within = f" within {tolerance:g}" if repeat.verdict == "close" else ""
         what = f"bits differ from {repeat.stage} on; metrics{within}: {_differences(repeat)}"
-    return f"{head}{what}\n" + "".join(_environment(repeat))
+    return "".join(f"{terminal(line)}\n" for line in [f"{head}{what}", *_environment(repeat)])
 
 
 def _differences(repeat: Repeat) -> str:
@@ -150,5 +142,5 @@ def _differences(repeat: Repeat) -> str:
 def _environment(repeat: Repeat) -> list[str]:
     unknown = [run.name for run in repeat.runs if not run.environment]
     if unknown:
-        return [f"  environment not known of {', '.join(unknown)}\n"]
-    return [f"  {key}: {' | '.join(values)}\n" for key, values in repeat.environment.items()]
+        return [f"  environment not known of {', '.join(unknown)}"]
+    return [f"  {key}: {' | '.join(values)}" for key, values in repeat.environment.items()]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from stages.core.files import canonical_json
+from stages.core.shown import cut, markdown_table, plain, terminal
 from stages.verification.ledger.groups import LEVEL, Effect, Group, Spread, sign
-from stages.verification.ledger.rendering import WIDEST, aligned, markdown, plain
+from stages.verification.ledger.rendering import WIDEST, aligned, csv_text
 from stages.verification.ledger.selection import MOST_PARAMS
 
 _NUMBERS = ("n", "mean", "sd", "low", "high", "best")
@@ -34,17 +33,14 @@ def told(groups: Sequence[Group], effects: Sequence[Effect], name: str, form: Fo
         return _json(groups, effects, name)
     keys = list(groups[0].settings)
     if form.csv:
-        written = io.StringIO()
-        writer = csv.writer(written, lineterminator="\n")
-        writer.writerow([*keys, *_NUMBERS, "best_run"])
-        writer.writerows([*_settings(g), *map(_exact, _numbers(g, name)), g.best.run.name] for g in groups)
-        return written.getvalue()
-    draw = markdown if form.md else aligned
+        lines = [[*g.settings.values(), *map(_exact, _numbers(g, name)), g.best.run.name] for g in groups]
+        return csv_text([[*keys, *_NUMBERS, "best_run"], *lines])
+    draw = markdown_table if form.md else aligned
     shown, more = keys[-MOST_PARAMS:], max(0, len(keys) - MOST_PARAMS)
     header = [*shown, "n", "mean", "sd", f"{LEVEL:.0%} interval", "best", "best run"]
     cells = [[*map(_short, _settings(g)[more:]), *_shown(g, name), _short(g.best.run.name)] for g in groups]
     better = "more" if sign(name) > 0 else "less"
-    text = f"{name}, {better} is better; groups of equal {', '.join(shown) if shown else 'settings'}"
+    text = f"{name}, {better} is better; groups of equal {terminal(', '.join(shown)) if shown else 'settings'}"
     text += f" and {more} more (--by or --where picks, --json shows all)\n\n" if more else "\n\n"
     text += draw(header, cells, [False] * len(shown) + [True, True, True, False, True, False])
     text += _mixed(groups)
@@ -57,7 +53,7 @@ def told(groups: Sequence[Group], effects: Sequence[Effect], name: str, form: Fo
 
 def _mixed(groups: Sequence[Group]) -> str:
     keys = sorted({key for group in groups for key in group.mixed})
-    return f"\nwithin groups these differ too: {', '.join(keys)}\n" if keys else ""
+    return f"\nwithin groups these differ too: {terminal(', '.join(keys))}\n" if keys else ""
 
 
 def _settings(group: Group) -> list[str]:
@@ -65,7 +61,7 @@ def _settings(group: Group) -> list[str]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+    return cut(text, WIDEST)
 
 
 def _numbers(group: Group, name: str) -> list[float | None]:
@@ -73,8 +69,8 @@ def _numbers(group: Group, name: str) -> list[float | None]:
     return [len(group.rows), s.mean, s.deviation, s.low, s.high, group.best.run.record.metrics[name]]
 
 
-def _exact(value: float | None) -> str:
-    return "" if value is None else plain(value)
+def _exact(value: float | None) -> float | str:
+    return "" if value is None else value
 
 
 def _shown(group: Group, name: str) -> list[str]:
