@@ -111,7 +111,7 @@ def test_a_base_without_a_run_is_no_obstacle(tmp_path: Path) -> None:
     project.write()
     report.report(project.root, "HEAD", texts=True)
     _, _, *rows = table((project.root / "report.md").read_text(), "Metrics")
-    assert ["metrics/evaluate.json", "accuracy", "-", "0.81234", "-"] in rows
+    assert ["metrics/evaluate.json", "accuracy", "–", "0.81234", "–"] in rows
     assert "![Confusion matrix](report/confusion.png)" in (project.root / "report.md").read_text()
 
 

@@ -46,9 +46,9 @@ def difference(root: Path, what: str, base: str) -> str:
 
 
 def _value(value: Any) -> str:
-    """Return a cell: numbers with five digits, as DVC shows them, and `-` for what is not there."""
+    """Return a cell: numbers with five digits, as DVC shows them, and `–` for what is not there."""
     if value is None:
-        return "-"
+        return "–"
     return f"{value:.5g}" if isinstance(value, float) else plain(value)
 
 
