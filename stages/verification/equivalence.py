@@ -14,7 +14,6 @@ import numpy as np
 from scipy import stats
 
 Scores = Mapping[str, float]
-CRASHED = 0.0  # what a crashed or diverged run scored: nothing right, or no better than chance
 
 
 @dataclass(frozen=True)
@@ -26,20 +25,32 @@ class Verdict:
 
 
 def judge(
-    reference: Sequence[Scores | None], derived: Sequence[Scores | None], margins: Mapping[str, float]
+    reference: Sequence[Scores | None],
+    derived: Sequence[Scores | None],
+    margins: Mapping[str, float],
+    worst: Mapping[str, float],
 ) -> dict[str, Verdict]:
-    """Return a verdict on each score that has a margin. None stands for a crashed run, which counts as scoring 0.
+    """Return a verdict on each score that has a margin. None stands for a crashed run, which counts as the worst.
 
-    The runs at one index share their seed. Raises ValueError for fewer than two.
+    The runs at one index share their seed. A score without a `worst`, such as a loss, has no value that a crash could
+    count as: with a crash it is never equivalent, and only the other seeds can show it different. Raises ValueError for
+    fewer than two seeds.
     """
     names = sorted(margins)
-    tests = []
-    for name in names:
-        sides = [np.array([CRASHED if run is None else run[name] for run in side]) for side in (reference, derived)]
-        tests.append(_test(sides[1] - sides[0], margins[name]))
+    tests = [_judged(name, reference, derived, margins[name], worst.get(name)) for name in names]
     equivalent = holm([test.equivalence for test in tests])
     different = holm([test.difference for test in tests])
     return {name: Verdict(e, d) for name, e, d in zip(names, equivalent, different, strict=True)}
+
+
+def _judged(
+    name: str, reference: Sequence[Scores | None], derived: Sequence[Scores | None], margin: float, worst: float | None
+) -> Verdict:
+    sides = zip(*([worst if run is None else run[name] for run in side] for side in (reference, derived)), strict=True)
+    gaps = [new - old for old, new in sides if old is not None and new is not None]
+    if len(gaps) == len(reference):
+        return _test(np.array(gaps), margin)
+    return Verdict(1.0, _test(np.array(gaps), margin).difference if len(gaps) > 1 else 1.0)
 
 
 def _test(gaps: np.ndarray, margin: float) -> Verdict:

@@ -20,6 +20,8 @@ class Tolerances(Section):
     alpha: float = 0.05  # of every test, after Holm's correction over the scores
     # Margins of equivalence, absolute: about half a 95 % interval of the score on some 2,000 test rows.
     margins: dict[str, float] = Field(default={"accuracy": 0.01, "macro_f1": 0.02, "mcc": 0.015})
+    # What a crashed run counts as. A score that is not named has no worst value: with a crash it is never equivalent.
+    worst: dict[str, float] = Field(default={"accuracy": 0.0, "macro_f1": 0.0, "mcc": -1.0})
 
 
 def worst(grades: list[Grade]) -> Grade:
@@ -86,7 +88,7 @@ def _statistical(evidence: Evidence, tolerances: Tolerances) -> tuple[Grade, str
         return "INCONCLUSIVE", f"{len(pairs)} seeds{crashed}, wanted at least {tolerances.seeds}"
     reference = [pair.reference for pair in pairs]
     derived = [pair.derived for pair in pairs]
-    verdicts = equivalence.judge(reference, derived, tolerances.margins)
+    verdicts = equivalence.judge(reference, derived, tolerances.margins, tolerances.worst)
     if all(v.equivalence <= tolerances.alpha for v in verdicts.values()):
         largest = max(v.equivalence for v in verdicts.values())
         return "STATISTICAL", f"equivalent within the margins over {len(pairs)} seeds (p ≤ {largest:.2g})"
