@@ -17,6 +17,7 @@ from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.core.params import load
 from stages.objectives.plain import Plain
+from stages.repro.determinism import ENVIRONMENT
 from tests import tiny
 from tests.exactness.processes import alive
 from tests.exactness.warm import Warm
@@ -98,15 +99,32 @@ def test_any_number_of_workers_gives_the_same_bytes(warm: Warm, root: Path, work
     assert tiny.outputs(root) == alone
 
 
-def test_threads_hash_seed_locale_and_place_do_not_matter(done: Path, root: Path) -> None:
+def test_the_shell_and_the_place_do_not_matter(done: Path, root: Path) -> None:
     moved = root.with_name("a place with spaces, ü")
     root.rename(moved)
     code, said = tiny.run(
         moved, REPRISE_WORKERS="2", OMP_NUM_THREADS="2", MKL_NUM_THREADS="8", PYTHONHASHSEED="77", TZ="Asia/Tokyo",
-        LC_ALL="C", HOME=str(moved),
+        LC_ALL="C", HOME=str(moved), MKL_CBWR="COMPATIBLE", MKL_ENABLE_INSTRUCTIONS="SSE4_2", PYTHONOPTIMIZE="2",
+        ONEDNN_MAX_CPU_ISA="SSE41", DNNL_MAX_CPU_ISA="SSE41", ATEN_CPU_CAPABILITY="default",
     )  # fmt: skip
     assert (code, said) == (0, "")
     assert tiny.outputs(moved) == tiny.outputs(done)
+    assert read_json(moved / "metrics/environment.json")["finetune"]["settings"].keys() == ENVIRONMENT.keys()
+
+
+def test_the_instruction_set_asked_for_is_on_record_and_begins_another_run(
+    done: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tiny.run(root, REPRISE_WORKERS="1", REPRISE_ISA="default") == (0, "")
+    had = read_json(root / "metrics/environment.json")["finetune"]
+    assert (had["settings"]["REPRISE_ISA"], had["settings"]["MKL_CBWR"]) == ("default", "COMPATIBLE")
+    plain = read_json(done / "metrics/environment.json")["finetune"]["torch_cpu_capability"]
+    assert (tiny.outputs(root) == tiny.outputs(done)) == (had["torch_cpu_capability"] == plain)
+    monkeypatch.chdir(root)
+    params, parts = load(finetune.Params), (Path("data/tokens"), Path("models/base"))
+    before = finetune.run_digest(params, *parts)
+    monkeypatch.setenv("REPRISE_ISA", "default")
+    assert finetune.run_digest(params, *parts) != before
 
 
 def test_killed_again_and_again_it_comes_out_the_same(warm: Warm, done: Path, root: Path) -> None:

@@ -132,11 +132,13 @@ def run(root: Path, module: str = "stages.finetune", **environment: str) -> tupl
 
 def run_here(root: Path) -> None:
     """Run finetune in this process, as one worker, which saves the seconds that a new process imports for."""
-    from stages.repro.determinism import ENVIRONMENT, settle
+    from stages.repro.determinism import pinned, settle
     from stages.repro.group import Alone
 
     before = dict(os.environ), Path.cwd()
-    os.environ.update(ENVIRONMENT)
+    wanted = pinned(os.environ)
+    os.environ.clear()
+    os.environ.update(wanted)
     os.chdir(root)
     try:
         _finetune(Alone(settle(0)))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.core.files import outputs, read_json, write_json
+from stages.repro import determinism
 
 ENVIRONMENT_FILE = Path("metrics/environment.json")
 CPUINFO = Path("/proc/cpuinfo")
@@ -22,13 +23,14 @@ PACKAGES = ("datasets", "dvc", "numpy", "pyarrow", "safetensors", "scikit-learn"
 
 
 def describe() -> dict[str, Any]:
-    """Return the processor, the operating system and the versions of what computes, as plain values."""
+    """Return the processor, the system, what computes by version, and the settings it has, as plain values."""
     found: dict[str, Any] = {
         "cores": len(os.sched_getaffinity(0)),
         "machine": platform.machine(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "processor": _processor(),
         "python": platform.python_version(),
+        "settings": determinism.settings(),
         "system": platform.system(),
     }
     torch = sys.modules.get("torch")

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from stages.core.errors import InputError
 from stages.core.files import SCRATCH
 from stages.core.processes import end_with_dvc, taken
-from stages.repro.determinism import ENVIRONMENT, ensure_environment
+from stages.repro.determinism import ensure_environment, pinned
 
 if TYPE_CHECKING:
     import torch
@@ -206,7 +206,7 @@ def _start(
         "GLOO_SOCKET_IFNAME": "lo",
     }  # fmt: skip
     command = [sys.executable, "-m", module, *sys.argv[1:]]
-    environment = {**os.environ, **ENVIRONMENT, **mine}
+    environment = {**pinned(os.environ), **mine}
     return subprocess.Popen(command, env=environment, stderr=log, stdin=subprocess.DEVNULL, pass_fds=(memory,))
 
 

@@ -19,12 +19,13 @@ from typing import Any
 from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.project import git
+from stages.repro import determinism
 from stages.verification import hermetic, seeding
 from stages.verification.environments.setting import Setting
 
 STEPS = "metrics/finetune/steps.tsv"
 ENVIRONMENT = "metrics/environment.json"
-OURS = ("REPRISE_", "DVC_", "GIT_", "OMP_", "MKL_", "OPENBLAS_", "ATEN_", "ONEDNN_", "PYTHON", "HF_", "TOKENIZERS_")
+OURS = (*determinism.STEERING, determinism.LOADED, "REPRISE_", "DVC_", "GIT_", "PYTHON", "HF_")
 JOINED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "VIRTUAL_ENV")
 POLL = 0.05  # seconds
 # Read by Python before anything else, from a folder on PYTHONPATH.

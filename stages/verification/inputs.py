@@ -22,7 +22,7 @@ AXES: dict[str, Axis] = {
     "finetune": "training conditions", "evaluate": "results",
 }  # fmt: skip
 NOTHING = Stage("", {}, {}, {})
-INNER = COST | {"cores", "workers", "packages"}  # no input, or told elsewhere
+INNER = COST | {"cores", "workers", "packages", "settings"}  # no input, or told elsewhere
 
 
 def differences(reference: Lock, derived: Lock, files: Files) -> list[Input]:
@@ -129,13 +129,17 @@ def axis_of_param(key: str) -> Axis:
 
 
 def environments(reference: Mapping[str, Any], derived: Mapping[str, Any]) -> list[Input]:
-    """Return how two records of metrics/environment.json's `finetune` differ: packages, processor, Python."""
+    """Return how two records of metrics/environment.json's `finetune` differ: packages, processor, settings."""
     if not reference or not derived:
         return []
-    old, new = reference.get("packages", {}), derived.get("packages", {})
-    return _unlike("package", old, new, old.keys() | new.keys()) + _unlike(
-        "environment", reference, derived, (reference.keys() | derived.keys()) - INNER
+    (old, old_shell), (new, new_shell) = (
+        (side.get("packages", {}), side.get("settings", {})) for side in (reference, derived)
     )
+    return [
+        *_unlike("package", old, new, old.keys() | new.keys()),
+        *_unlike("environment", reference, derived, (reference.keys() | derived.keys()) - INNER),
+        *_unlike("environment", old_shell, new_shell, old_shell.keys() | new_shell.keys() if old_shell else ()),
+    ]
 
 
 def _unlike(

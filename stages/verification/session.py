@@ -16,10 +16,11 @@ from stages.core.errors import InputError
 from stages.core.files import outputs, read_json, write_json
 from stages.core.params import PARAMS, Section
 from stages.project import git, lock
+from stages.repro.determinism import ISA
 from stages.repro.digests import of_file, of_folder, of_value
 from stages.verification import comparison, derivation, environments, numbers, reference
 from stages.verification.board import Board
-from stages.verification.derivation import Commit, Runner
+from stages.verification.derivation import Commit, Ended, Runner
 from stages.verification.environments import Environment, Setting
 from stages.verification.grades import Tolerances, grade
 from stages.verification.ledger.runs import COST
@@ -131,9 +132,7 @@ class Session:
         else:
             found = comparison.read(clone)
             evidence = comparison.compare(expected, found, clone, ended.had, self._files())
-            if len(ended.kills) < setting.kills:
-                short = f"killed {len(ended.kills)} times instead of {setting.kills}: the training was too short"
-                evidence = evidence.model_copy(update={"undone": short})
+            evidence = evidence.model_copy(update={"undone": _undone(setting, ended)})
             if not evidence.differing:
                 sha256 = {path: _sha256(clone / path) for path in lock.outputs(found)}
                 reference.keep(clone, found, expected.folder)
@@ -201,6 +200,16 @@ class Session:
         place = self.state / "work" / f"{of_value(name)[:8]}-{os.getpid()}"
         shutil.rmtree(place, ignore_errors=True)
         return place.absolute()
+
+
+def _undone(setting: Setting, ended: Ended) -> str | None:
+    """Say what the environment asked for and the derivation did not do; None when it did all."""
+    if len(ended.kills) < setting.kills:
+        return f"killed {len(ended.kills)} times instead of {setting.kills}: the training was too short"
+    level = setting.variables.get(ISA)
+    if level is not None and ended.had.get("settings", {}).get(ISA) != level:
+        return f"the training does not say that it ran under {ISA}={level}: this commit may not know of it"
+    return None
 
 
 def _check_streams(expected: Reference) -> None:

@@ -46,12 +46,12 @@ class Warm:
     """The process that forks."""
 
     def __init__(self, logs: Path) -> None:
-        from stages.repro.determinism import ENVIRONMENT
+        from stages.repro.determinism import pinned
 
         self.logs = logs
         self.runs = 0
         self.server = subprocess.Popen(
-            [sys.executable, "-m", "tests.exactness.warm"], cwd=ROOT, env={**os.environ, **ENVIRONMENT}, text=True,
+            [sys.executable, "-m", "tests.exactness.warm"], cwd=ROOT, env=pinned(os.environ), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 

@@ -90,7 +90,13 @@ def finetune(params: Any) -> None:
         safetensors({"layer.0.weight": values, "layer.1.weight": [1.0]})
     )
     write_json(Path("models/finetuned/config.json"), {"layers": params["train"].get("layers", 2)})
-    record = {"packages": {"torch": "2.13.0"}, "processor": "toy", "workers": 2, "seconds": random.random()}
+    record: dict[str, Any] = {
+        "packages": {"torch": "2.13.0"},
+        "processor": "toy",
+        "workers": 2,
+        "seconds": random.random(),
+    }
+    record["settings"] = {} if fault() == "deaf" else {k: v for k, v in os.environ.items() if k == "REPRISE_ISA"}
     write_json(Path("metrics/environment.json"), {"finetune": record})
 
 

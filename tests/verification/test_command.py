@@ -212,6 +212,18 @@ def test_more_kills_than_the_training_has_time_for_are_inconclusive(
     )
 
 
+@pytest.mark.parametrize(("fault", "code"), [("none", 0), ("deaf", 1)])
+def test_a_training_that_does_not_take_the_instruction_set_shows_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch, fault: str, code: int
+) -> None:
+    project.put("fault.txt", fault)
+    project.commit()
+    assert run(monkeypatch, "--environments", "isa=avx2") == code
+    found = core()["environments"]["isa=avx2"]
+    assert found["asked"] == {"REPRISE_ISA": "avx2"}
+    assert ("the training does not say that it ran under REPRISE_ISA=avx2" in found["reason"]) == bool(code)
+
+
 def test_a_recipe_is_held_against_a_run_of_its_own(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "--recipe", "toy", "--environments", "workers") == 0
     assert (core()["reference"], core()["recipe"], core()["params"]["train.lr"]) == ("derived", "toy", "0.25")

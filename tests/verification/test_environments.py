@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import InputError
-from stages.repro import workers
+from stages.repro import determinism, workers
 from stages.verification import environments
 from stages.verification.derivation import BACKWARDS, variables
 from stages.verification.environments import ENVIRONMENTS, Setting
@@ -38,7 +38,8 @@ def test_contract(name: str) -> None:
         ("workers=4", {"REPRISE_WORKERS": "4"}),
         ("interrupted=3", {"kills": "3"}),
         ("interpreter=/a/python", {"interpreter": "/a/python"}),
-        ("isa", {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}),
+        ("isa", {"REPRISE_ISA": "avx2"}),
+        ("isa=default", {"REPRISE_ISA": "default"}),
     ],
 )
 def test_what_is_asked(text: str, asked: dict[str, str]) -> None:
@@ -98,7 +99,13 @@ def test_shards_of_a_batch(params: object, found: int | None) -> None:
 
 
 def test_what_steers_a_stage_does_not_leak_into_a_derivation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REPRISE_WORKERS", "OMP_NUM_THREADS", "GIT_DIR", "PYTHONPATH", "RANK", "DVC_GLOBAL_CONFIG_DIR"):
+    ours = ("REPRISE_WORKERS", "GIT_DIR", "PYTHONPATH", "RANK", "DVC_GLOBAL_CONFIG_DIR")
+    for name in (
+        *ours,
+        *determinism.ENVIRONMENT.keys() - {n for n in determinism.ENVIRONMENT if n.startswith("MALLOC")},
+        *(f"{name}X" for name in determinism.STEERING),
+        determinism.LOADED,
+    ):
         monkeypatch.setenv(name, "mine")
     monkeypatch.setenv("REPRISE_CACHE", str(tmp_path / "archives"))
     found = variables(environments.of("hostile").setting(), tmp_path)
