@@ -48,8 +48,8 @@ def report(root: Path, against: str, texts: bool) -> None:
             f"{str(error.name).split('.')[0]} is not installed: `make report` brings what draws the charts"
         ) from None
 
-    run = read(root, locked(root), texts)
     commit = git.commit(root, against, "--against")
+    run = read(root, locked(root), texts)
     metrics, params = (review.difference(root, what, against) for what in ("metrics", "params"))
     before = plots(root, commit)
     with outputs(root / PAGE, root / REVIEW, root / IMAGES) as (html, markdown, images):

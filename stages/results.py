@@ -37,6 +37,7 @@ from pathlib import Path
 
 from stages.core.errors import InputError
 from stages.core.files import outputs
+from stages.project import git
 from stages.verification.ledger import groups, rendering, selection, summary
 from stages.verification.ledger.runs import TOLERANCE, Ledger, ledger
 from stages.verification.ledger.selection import Row
@@ -164,6 +165,8 @@ def main() -> None:
         found = ledger(Path(), TOLERANCE if together else asked.tolerance)
         for problem in found.problems:
             cli.say(f"results: {problem}; left out")
+        if git.shallow(Path()):
+            cli.say(f"results: this is {git.SHALLOW}: runs recorded there are left out")
         if not found.runs:
             raise InputError("no run is known: neither a commit nor the working tree has a dvc.lock; run dvc repro")
         print(taken_together(found, asked) if together else listed(found, asked), end="", flush=True)

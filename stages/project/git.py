@@ -16,6 +16,7 @@ from pathlib import Path
 
 from stages.core.errors import InputError, nearest
 
+SHALLOW = "a shallow clone without the older commits (git fetch --unshallow brings them)"
 OWN = ("metrics/reproduction.", "metrics/claims.", "metrics/variance.")  # our output: not a change of the project
 # Where the user's own configuration lies and how far up a repository is looked for. All else that is called GIT_ leads
 # elsewhere: a hook of Git has GIT_DIR and GIT_INDEX_FILE set to another repository than ours.
@@ -74,7 +75,8 @@ def _run(
 
 
 def _refusal(folder: Path, command: str, ended: subprocess.CompletedProcess[bytes]) -> InputError:
-    text = " ".join(ended.stderr.decode(errors="replace").split())
+    lines = [line.strip() for line in ended.stderr.decode(errors="replace").splitlines() if line.strip()]
+    text = re.sub("\n(?=[A-Z])", ". ", "\n".join(lines)).replace("\n", " ")
     if _NONE_HERE in text:
         where = folder.resolve()
         return InputError(f"{where}: in no Git repository (a ZIP file brings none): git init && {_START}")
@@ -109,7 +111,7 @@ def commit(folder: Path, revision: str, option: str = "--rev") -> str:
         known = [re.sub("refs/(heads|tags|remotes|exps/../[^/]+)/", "", ref) for ref in refs(folder)]
         if not known and resolved(folder, "HEAD") is None:
             raise InputError(f"{option}: this repository has no commit yet: {_START}")
-        why = f"{cut(folder)}{nearest(revision, known)}"
+        why = f": it is {SHALLOW}" if shallow(folder) else nearest(revision, known)
         raise InputError(f"{option}: {revision!r} names no commit of this repository{why}")
     return sha
 
@@ -123,11 +125,9 @@ def is_commit(folder: Path, name: str) -> bool:
     return found == f"{name} commit\n"
 
 
-def cut(folder: Path) -> str:
-    """Return what is to be said of a shallow clone, whose older commits are not there; "" for a whole one."""
-    if ask(folder, "rev-parse", "--is-shallow-repository").strip() != b"true":
-        return ""
-    return ", a shallow clone, which lacks older commits (git fetch --unshallow brings them)"
+def shallow(folder: Path) -> bool:
+    """Tell whether older commits are not there, see SHALLOW."""
+    return ask(folder, "rev-parse", "--is-shallow-repository").strip() == b"true"
 
 
 def prefix(folder: Path) -> str:

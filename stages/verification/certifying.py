@@ -72,8 +72,8 @@ def check(path: Path, repository: Path = Path()) -> list[str]:
     if not git.inside(repository):
         _note("this folder is in no Git repository: nothing is compared with the commit")
     elif not git.is_commit(repository, stated.commit):
-        where = f"in this repository{git.cut(repository)}"
-        _note(f"no commit {stated.commit[:12]} {where}: nothing of it is compared")
+        where = f", {git.SHALLOW}" if git.shallow(repository) else ""
+        _note(f"no commit {stated.commit[:12]} in this repository{where}: nothing of it is compared")
     else:
         held = _committed if stated.reference == "committed" else _derived
         found += held(stated, repository, stated.commit)
