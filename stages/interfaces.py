@@ -28,7 +28,7 @@ class Format(Protocol):
         """Yield (line or row number from 1, the cells of `columns` as text) in file order, streaming.
 
         Raises InputError naming file and line for a row that is broken, a header that is missing, a column that is
-        not there (and the nearest), or text that is not in `encoding`.
+        not there (formats.cells.NoColumn, with the nearest), or text that is not in `encoding`.
         """
 
 

@@ -45,7 +45,7 @@ from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.encoding import Encoder, load_encoder
 from stages.formats.content import Encoding
-from stages.predicting.reading import INPUT, KINDS, opened, reading
+from stages.predicting.reading import INPUT, KINDS, check, opened, reading
 from stages.repro.determinism import ensure_environment
 from stages.repro.workers import Group
 
@@ -179,13 +179,14 @@ def main() -> None:
     with cli.errors_told("predict"):
         path = asked.file if asked.file is not None and str(asked.file) != "-" else INPUT
         manner = reading(path, vars(asked))
-        with opened(path, manner) as source:
-            ensure_environment()
-            from stages.repro.determinism import settle
-            from stages.repro.group import Alone
+        check(path, manner)
+        ensure_environment()  # starts the process anew, so before anything of a pipe is read
+        from stages.repro.determinism import settle
+        from stages.repro.group import Alone
 
-            sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-            group, count = Alone(settle(0)), 0
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+        group, count = Alone(settle(0)), 0
+        with opened(path, manner) as source:
             for line in predict(asked.model, manner.texts(source), asked.window, group):
                 sys.stdout.write(line)
                 count += 1

@@ -71,11 +71,11 @@ def group() -> Group:
 
 
 @pytest.fixture(scope="module")
-def piped(root: Path, texts: list[str]) -> bytes:
-    """Return what the command writes for the test rows as lines of text through a pipe that it is given as a file."""
-    given = "".join(f"{text}\n" for text in texts).encode()
-    words = f"{sys.executable} -m stages.predict <(cat)"
-    done = subprocess.run(["bash", "-c", words], cwd=root, input=given, capture_output=True)
+def piped(root: Path) -> bytes:
+    """Return what the command writes for the test rows, which it reads as Parquet from a pipe given as a file."""
+    words = f"{sys.executable} -m stages.predict --format parquet <(cat)"
+    content = (root / "data/clean/test.parquet").read_bytes()
+    done = subprocess.run(["bash", "-c", words], cwd=root, input=content, capture_output=True)
     assert (done.returncode, done.stderr) == (0, f"predict: {ROWS} rows\n".encode())
     return done.stdout
 

@@ -9,6 +9,7 @@ import lzma
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -20,6 +21,8 @@ LONGEST = 10_000_000  # characters of one line, of one quoted CSV field, of one 
 _COMMON = ("utf-8", "utf-16", "ascii", "latin-1", "cp1252", "iso8859-2", "iso8859-15", "koi8-r", "gb18030", "shift-jis")
 _BLOCK = 1 << 18  # bytes
 _RATIO, _ALWAYS = 200, 1 << 27  # unpacked bytes: so many times those of the file, and never less than 128 MiB
+
+_MEMORY = 1 << 28  # bytes that unpacking .xz may take; `xz -9` needs a quarter
 
 
 def _codec(name: str) -> str:
@@ -56,7 +59,7 @@ def blocks(path: Path) -> Iterator[bytes]:
     except (OSError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        raise InputError(f"{path}: its compressed content is damaged: {error}") from None
+        raise InputError(f"{path}: cannot be unpacked: {error}") from None
 
 
 def _read(file: BinaryIO | gzip.GzipFile) -> Iterator[bytes]:
@@ -85,7 +88,11 @@ def _expanded(machine: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]
     return expand
 
 
-UNPACKERS = {".gz": _gunzipped, ".bz2": _expanded(bz2.BZ2Decompressor), ".xz": _expanded(lzma.LZMADecompressor)}
+UNPACKERS = {
+    ".gz": _gunzipped,
+    ".bz2": _expanded(bz2.BZ2Decompressor),
+    ".xz": _expanded(partial(lzma.LZMADecompressor, memlimit=_MEMORY)),
+}
 
 
 def _bounded(path: Path, unpacked: Iterator[bytes], size: int) -> Iterator[bytes]:

@@ -12,12 +12,11 @@ from pydantic import Field
 
 from stages.core.errors import InputError
 from stages.formats.content import LONGEST
-from stages.formats.text import NO_HEADER, RETURNS, Header, Records, lines, pick, read_header
+from stages.formats.text import RETURNS, Header, Records, lines, pick, read_header
 
 _QUOTED = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
 _FORBIDDEN = re.compile(r'["\r\n]')  # in a cell without quotes
 _SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?\r?')  # the first line by which Excel states the delimiter
-_OTHERS = ";\t|,"  # delimiters that are named when the header seems to have them
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Csv:
     def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Records:
         """See stages.interfaces.Format; the line of a record is its first."""
         names, rows = read_header(path, self._records(path, encoding), self.header)
-        yield from pick(path, names, rows, columns, _hint(names))
+        yield from pick(path, names, rows, columns, "set data.format.delimiter")
 
     def _records(self, path: Path, encoding: str) -> Records:
         delimiter = self.delimiter
@@ -106,11 +105,3 @@ def _stray(cell: str, at: int) -> str:
     if cell[:at].isspace():
         return "a blank stands before an opening quote"
     return "a quote stands within a cell that has none around it; a file without quoting is format tsv"
-
-
-def _hint(names: Sequence[str]) -> str:
-    """Return what to set if a column is not among `names`, which may be one line with another delimiter."""
-    for other in _OTHERS if len(names) == 1 else "":
-        if other in names[0]:
-            return f"; its first line seems to be divided by {other!r}: set data.format.delimiter"
-    return NO_HEADER

@@ -16,6 +16,7 @@ from stages.formats.content import LONGEST, decoded
 
 NO_HEADER = "; a file without header needs the names of its columns in data.format.header"
 RETURNS = r"found a carriage return alone; if these are its line ends, mend them: tr '\r' '\n' < OLD > NEW"
+_DELIMITERS = ";\t|,"  # those that a line may seem to have
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 
 Records = Iterator[tuple[int, list[str]]]  # (line, cells)
@@ -73,19 +74,29 @@ def refuse_returns(path: Path, first: Sequence[str]) -> None:
         raise InputError(f"{path}, line 1: {RETURNS}")
 
 
-def pick(path: Path, names: Sequence[str], records: Records, columns: Sequence[str], hint: str = "") -> Records:
+def pick(path: Path, names: Sequence[str], records: Records, columns: Sequence[str], remedy: str = "") -> Records:
     """Yield (line, the cells of `columns`) of every record.
 
-    Raises InputError for a column that is not among `names` (the message ends with `hint`) or stands there twice, and
-    for a record with another number of cells than `names`.
+    Raises InputError for a column that is not among `names` or stands there twice, and for a record with another number
+    of cells than `names`. Where another delimiter seems to be the reason, the message ends with `remedy`.
     """
+    hint = divided(names, remedy) or (NO_HEADER if remedy else "")
     places = [position(path, names, column, hint) for column in columns]
     for line, cells in records:
         if len(cells) != len(names):
             found = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
-            wanted = ", ".join(repr(n) for n in names)
-            raise InputError(f"{path}, line {line}: found {found}, wanted {len(names)}: {wanted[:120]}")
+            wanted = ", ".join(repr(n) for n in names)[:120]
+            hint = divided(cells, remedy)
+            raise InputError(f"{path}, line {line}: found {found}, wanted {len(names)}: {wanted}{hint}")
         yield line, [cells[place] for place in places]
+
+
+def divided(cells: Sequence[str], remedy: str) -> str:
+    """Return what to do about a line that is one cell because it has another delimiter, "" where nothing says so."""
+    for other in _DELIMITERS if remedy and len(cells) == 1 else "":
+        if other in cells[0]:
+            return f"; the line seems to be divided by {other!r}: {remedy}"
+    return ""
 
 
 def position(path: Path, names: Sequence[str], column: str, hint: str = "") -> int:

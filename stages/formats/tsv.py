@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from stages.formats.text import NO_HEADER, Header, Records, lines, pick, read_header
+from stages.formats.text import Header, Records, lines, pick, read_header
 
 
 def records(path: Path, encoding: str) -> Records:
@@ -28,4 +28,4 @@ class Tsv:
     def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Records:
         """See stages.interfaces.Format."""
         names, rows = read_header(path, records(path, encoding), self.header)
-        yield from pick(path, names, rows, columns, NO_HEADER)
+        yield from pick(path, names, rows, columns, "that is format csv")

@@ -68,11 +68,21 @@ class Reading:
         """
         number, unit = 0, self.format.unit if self.format else "line"
         rows = self.format.rows(path, self.encoding, [self.column]) if self.format else lines(path, self.encoding)
-        for number, cells in rows:
-            text = cells if isinstance(cells, str) else cells[0]
-            yield normalised(text, f"{path}, {unit} {number}")
+        try:
+            for number, cells in rows:
+                text = cells if isinstance(cells, str) else cells[0]
+                yield normalised(text, f"{path}, {unit} {number}")
+        except InputError as error:
+            raise InputError(_as_options(str(error))) from None
         if not number:
             raise InputError(f"{path}: no rows")
+
+
+def _as_options(message: str) -> str:
+    """Return a message of a format with options in the place of keys."""
+    for option, (section, key) in OPTIONS.items():
+        message = message.replace(f"data.{section}.{key}", f"--{option}")
+    return message
 
 
 def reading(path: Path, asked: Mapping[str, Any], params: Path = PARAMS) -> Reading:
@@ -130,16 +140,17 @@ def _kind(path: Path, asked: str | None) -> str:
     raise InputError(f"{path}: its suffix tells no format: say which with --format: {', '.join(KINDS)}")
 
 
-@contextlib.contextmanager
-def opened(path: Path, reading: Reading) -> Iterator[Path]:
-    """Yield a path to read from: Parquet is read from its end, so a pipe of it is kept in a file.
-
-    Raises InputError when there is no file at `path`, or no folder for format folders.
-    """
+def check(path: Path, reading: Reading) -> None:
+    """Raise InputError when there is no file at `path`, or no folder for format folders."""
     if path != INPUT and not path.exists():
         raise InputError(f"{path}: no such file")
     if path.is_dir() != isinstance(reading.format, FORMATS[FOLDERS]):
         raise InputError(f"{path}: {'a folder, wanted a file' if path.is_dir() else 'a file, wanted a folder'}")
+
+
+@contextlib.contextmanager
+def opened(path: Path, reading: Reading) -> Iterator[Path]:
+    """Yield a path to read from: Parquet is read from its end, so a pipe of it is kept in a file."""
     if not isinstance(reading.format, FORMATS["parquet"]) or stat.S_ISREG(path.stat().st_mode):
         yield path
         return

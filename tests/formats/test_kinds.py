@@ -168,9 +168,29 @@ def test_csv_takes_the_delimiter_that_excel_states(path: Path, data: bytes, read
     assert read(path, reader, data, "a", "b") == [row]
 
 
+@pytest.mark.parametrize(
+    ("reader", "data", "message"),
+    [
+        (
+            Csv(header=("a", "b")),
+            b"x;y\n",
+            "line 1: found 1 column, wanted 2: 'a', 'b'; .* by ';': set data.format.deli",
+        ),
+        (Tsv(), b"a,b\nx,y\n", r"no column 'a' \(.*\); the line seems to be divided by ',': that is format csv$"),
+        (Tsv(), b"a\tb\nx,y\n", "line 2: found 1 column, wanted 2: 'a', 'b'; .* divided by ',': that is format csv$"),
+        (Tsv(), b"a\tb\nx\n", "line 2: found 1 column, wanted 2: 'a', 'b'$"),
+    ],
+)
+def test_a_line_with_another_delimiter_is_told_with_the_remedy(
+    path: Path, reader: Format, data: bytes, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        read(path, reader, data, "a")
+
+
 @pytest.mark.parametrize("delimiter", ";\t|")
 def test_csv_with_another_delimiter_is_told_with_the_key_to_set(path: Path, delimiter: str) -> None:
-    message = rf"no column 'Text' .*; its first line seems to be divided by {re.escape(repr(delimiter))}: set data.fo"
+    message = rf"no column 'Text' .*; the line seems to be divided by {re.escape(repr(delimiter))}: set data.fo"
     with pytest.raises(InputError, match=message):
         read(path, Csv(), f"Text{delimiter}Kategorie\nx{delimiter}y\n".encode(), "Text")
 

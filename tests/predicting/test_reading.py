@@ -176,6 +176,11 @@ def test_texts_are_cleaned_as_in_training(tmp_path: Path) -> None:
         ("a.csv", b"text\n", "a.csv: no rows"),
         ("a.txt", b"one\ntw\xffo\n", "a.txt, line 2, byte 6: found byte 0xff"),
         ("a.csv", b"id,txet\n1,x\n", "a.csv: no column 'text' (nearest: 'txet')"),
+        (
+            "a.csv",
+            b"id;text\n1;x\n",
+            "a.csv: no column 'text' (nearest: 'id;text'); the line seems to be divided by ';': set --d",
+        ),
         ("a.csv", b"id,text\n1,x\n2\n", "a.csv, line 3: found 1 column, wanted 2"),
         ("a.jsonl", b'{"text": "x"}\n{"text": \n', "a.jsonl, line 2: not JSON"),
         ("a.jsonl", b'{"text": "x"}\n{"text": 1.5}\n', "a.jsonl, line 2: found the number 1.5 in column 'text'"),
