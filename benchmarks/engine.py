@@ -152,9 +152,10 @@ class Predict:
         self.task = params.task
         self.rows = token_rows(Path(spec["tokens"]) / "test.arrow", schema["pad_token_id"])
         key = Streams(params.seed, params.seed_streams.model_dump()).key("init")
-        self.model, _ = self.task.model(
-            Path(spec["base"]), schema["labels"], params.model.init, params.model.overrides, key
-        )
+        model = params.model
+        self.model: Any = self.task.model(
+            Path(spec["base"]), schema["labels"], model.init, model.head, model.overrides, key
+        ).model
         self.facts = {"rows": len(self.rows.lengths)}
         self.commands = {"predict": self.predict}
 
@@ -181,7 +182,8 @@ class Ddp:
         _, self.loop = assembled(params, group, tokens, base, Path(spec["scratch"]))
         self.streams = Streams(params.seed, params.seed_streams.model_dump())
         labels = read_json(tokens / "schema.json")["labels"]
-        model, _ = params.task.model(base, labels, params.model.init, params.model.overrides, self.streams.key("init"))
+        asked, key = params.model, self.streams.key("init")
+        model: Any = params.task.model(base, labels, asked.init, asked.head, asked.overrides, key).model
         self.params = params
         self.masks = Masks()
         self.model = DistributedDataParallel(model.train(), gradient_as_bucket_view=True, broadcast_buffers=False)

@@ -31,10 +31,10 @@ MODEL = Path("inputs/smoke/model")
 STAGE = """
 import resource, sys, time
 from pathlib import Path
-from stages.tokenize import tokenize
+from stages.tokenize import Tokenize, tokenize
 folder, model = map(Path, sys.argv[1:])
 start = time.perf_counter(), time.process_time()
-tokenize(64, folder / "clean", model, folder / "tokens", folder / "tokenize.json")
+tokenize(Tokenize(max_length=64, pad_token=None), folder / "clean", model, folder / "tokens", folder / "tokenize.json")
 spent = time.perf_counter() - start[0], time.process_time() - start[1]
 print(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -20,18 +20,19 @@ from stages.core import cli
 if __name__ == "__main__":
     cli.begin("download")  # the imports below take their time
 
-import json
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.core.errors import InputError
-from stages.core.files import Accept, outputs
+from stages.core.files import Accept, outputs, read_json
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.core.processes import end_with_dvc
 from stages.interfaces import Source
 from stages.project import graph
+from stages.repro.weights import check_pointer, check_weights, unsafe
 from stages.sources import SOURCES
-from stages.sources.local import UNSAFE_WEIGHTS
 
 RAW = Path("data/raw")
 BASE = Path("models/base")
@@ -67,6 +68,7 @@ class Model(Section):
 
     source: AnySource
     init: Elsewhere = None
+    head: Elsewhere = None
     overrides: Elsewhere = None
 
 
@@ -99,18 +101,28 @@ def _fetch(key: str, source: Source, folder: Path) -> None:
 
 
 def _check_model(folder: Path) -> None:
+    """Refuse what no stage will load: no config, weights that are pickles, cut off or not fetched, an adapter."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     if "config.json" not in names:
         raise InputError(f"model.source: model folder without config: no config.json among {', '.join(names)}")
     for name in names:
-        if name.endswith(UNSAFE_WEIGHTS):
-            raise InputError(f"model.source: {name} may hold code; wanted weights as safetensors")
+        if refusal := unsafe(name):
+            raise InputError(f"model.source: {refusal}")
+    with _named("model.source", folder):
+        for name in names:
+            check_pointer(folder / name)
+        check_weights(folder)
+        if not isinstance(read_json(folder / "config.json"), dict):
+            raise InputError("config.json holds no model config: wanted a JSON object")
+
+
+@contextlib.contextmanager
+def _named(key: str, folder: Path) -> Iterator[None]:
+    """Name a file in `folder`, which stands aside until all is done, by `key` and its own name."""
     try:
-        config = json.loads((folder / "config.json").read_bytes())
-    except ValueError as error:
-        raise InputError(f"model.source: config.json: not valid JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise InputError("model.source: config.json holds no model config: wanted a JSON object")
+        yield
+    except InputError as error:
+        raise InputError(f"{key}: {str(error).replace(f'{folder}/', '')}") from None
 
 
 def main() -> None:

@@ -20,7 +20,9 @@ if __name__ == "__main__":
 
 import shutil
 import sys
+import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -29,6 +31,7 @@ from pydantic import Field, model_validator
 from stages.core.errors import InputError
 from stages.core.files import SCRATCH, outputs, read_json, write_json
 from stages.core.params import Elsewhere, Section, choice, load
+from stages.encoding import load_encoder, reads_as_written, save_tokenizer
 from stages.interfaces import TokenRows
 from stages.objectives import OBJECTIVES
 from stages.project import graph
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from stages.training.loop import Loop, State
 
 TOKENS = ("schema.json", "train.arrow", "validation.arrow")  # of data/tokens: the test rows are none of its business
+PROBED = 256  # training rows whose texts, as far as their tokens spell them, probe the saved tokenizer
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -62,6 +66,7 @@ class Model(Section):
     """The model as a generator applied to parameters."""
 
     init: Literal["pretrained", "random"] = Field(description="weights of the base model, or drawn")
+    head: Literal["new", "kept"] = Field(description="of a base fine-tuned before: its head, for the same labels")
     overrides: dict[str, Any] = Field(description="fields of the model's own config")
     source: Elsewhere = None
 
@@ -166,7 +171,7 @@ def run_digest(params: Params, tokens: Path, base: Path) -> str:
 def _assemble(
     params: Params, group: workers.Group, schema: dict[str, Any], tokens: Path, base: Path, scratch: Path, live: Path
 ) -> tuple[Any, Loop]:
-    from stages.inference import logits, token_rows
+    from stages.inference import logits, padding_note, token_rows
     from stages.scoring import softmax
     from stages.training.loop import Loop, Settings
     from stages.training.plan import Plan
@@ -178,10 +183,19 @@ def _assemble(
     rows, held_out = (
         token_rows(tokens / f"{split}.arrow", schema["pad_token_id"]) for split in ("train", "validation")
     )
-    model, head = task.model(base, schema["labels"], params.model.init, params.model.overrides, streams.key("init"))
-    _check_fit(model, schema, base)
-    train.tuning.apply(model, head)
+    built = task.model(
+        base, schema["labels"], params.model.init, params.model.head, params.model.overrides, streams.key("init")
+    )
+    model: Any = built.model
+    _check_fit(model, schema, base, params.model.overrides)
+    if group.rank == 0:
+        for note in (*built.notes, *_tokenizer_notes(base, schema, rows)):
+            print(f"finetune: {note}", file=sys.stderr, flush=True)
+    train.tuning.apply(model, built.head)
     model = model.to(group.device)
+    note = padding_note(model, held_out, task.collate, group.device)
+    if note and group.rank == 0:
+        print(f"finetune: {note}", file=sys.stderr, flush=True)
     plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams, task.packed(model))
     weights = class_weights(rows, len(schema["labels"]), group) if train.class_weights == "balanced" else None
     loss = Loss(train.objective, weights, train.precision)
@@ -214,27 +228,50 @@ def class_weights(rows: TokenRows, classes: int, group: workers.Group) -> Any:
     return torch.from_numpy((counts.sum() / (classes * counts)).astype(np.float32)).to(group.device)
 
 
-def _check_fit(model: Any, schema: dict[str, Any], base: Path) -> None:
-    """Refuse a model that has no place for the tokens. Model overrides can change what tokenize has checked."""
+def _check_fit(model: Any, schema: dict[str, Any], base: Path, overrides: Mapping[str, Any]) -> None:
+    """Refuse a model that has no place for the tokens, and let it know their padding.
+
+    Model overrides can change what tokenize has checked.
+    """
     vocabulary = model.get_input_embeddings().num_embeddings
     if schema["vocab_size"] > vocabulary:
         raise InputError(f"{base}: the tokenizer has {schema['vocab_size']} entries, the model only {vocabulary}")
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions is not None and schema["max_length"] > positions:
         raise InputError(f"tokenize.max_length: found {schema['max_length']}, the model has {positions} positions")
+    asked, pad = overrides.get("pad_token_id"), schema["pad_token_id"]
+    if asked not in (None, pad):
+        raise InputError(
+            f"model.overrides.pad_token_id: found {asked}, but data/tokens is padded with {pad}: set tokenize.pad_token"
+        )
+    model.config.pad_token_id = pad  # of which the head of a decoder finds the last token
+
+
+def _tokenizer_notes(base: Path, schema: dict[str, Any], rows: TokenRows) -> Iterator[str]:
+    """Yield what transformers makes of the base's and of the saved tokenizer files, where that is another tokenizer."""
+    import numpy as np
+
+    encoder = load_encoder(base, schema["max_length"])
+    texts = encoder.whole.decode_batch([row.tolist() for row in rows.tokens(np.arange(min(PROBED, len(rows.lengths))))])
+    if (base / "tokenizer.json").is_file() and not reads_as_written(base, texts):
+        yield f"{base}: its tokenizer.json counts; from its other files AutoTokenizer makes a tokenizer with other ids"
+    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+        shutil.copyfile(base / "config.json", Path(name, "config.json"))
+        save_tokenizer(base, Path(name), schema["max_length"], schema["pad_token_id"])
+        if not reads_as_written(Path(name), texts):
+            yield (
+                "AutoTokenizer makes a tokenizer of its own for this type of model, with other ids than those trained "
+                "on: stages.predict is right; load the saved tokenizer by PreTrainedTokenizerFast"
+            )
 
 
 def _save_model(model: Any, schema: dict[str, Any], base: Path, folder: Path) -> None:
     """Write a folder that AutoModelForSequenceClassification and AutoTokenizer load, free of machine paths."""
-    from transformers import AutoTokenizer
-
     model.save_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
-    tokenizer.model_max_length = schema["max_length"]
-    tokenizer.save_pretrained(folder)
-    for name in ("config.json", "tokenizer_config.json"):
-        content = read_json(folder / name)
-        write_json(folder / name, {k: v for k, v in content.items() if k not in ("_name_or_path", "name_or_path")})
+    config = read_json(folder / "config.json")
+    config.pop("_name_or_path", None)
+    write_json(folder / "config.json", config)
+    save_tokenizer(base, folder, schema["max_length"], schema["pad_token_id"])
 
 
 def _summary(model: Any, loop: Loop, state: State) -> dict[str, Any]:

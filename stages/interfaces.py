@@ -59,13 +59,22 @@ class Objective(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Built:
+    """A base model made ready for a task."""
+
+    model: nn.Module
+    head: frozenset[str]  # names of the parameters of its head, and of all else that was drawn
+    notes: Sequence[str]  # what a user should know of how it was built, one line each
+
+
 class Task(Protocol):
     """What is learnt: one name of `task.name`."""
 
     def model(
-        self, folder: Path, labels: Sequence[str], init: str, overrides: Mapping[str, Any], key: int
-    ) -> tuple[nn.Module, frozenset[str]]:
-        """Return the base model in `folder` with a new head, and the names of the head's parameters."""
+        self, folder: Path, labels: Sequence[str], init: str, head: str, overrides: Mapping[str, Any], key: int
+    ) -> Built:
+        """Return the base model in `folder` with a head for `labels`: new, or kept."""
 
     def load(self, folder: Path) -> nn.Module:
         """Return a fine-tuned model as it was saved."""

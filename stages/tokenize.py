@@ -2,7 +2,7 @@
 
     python -m stages.tokenize
 
-Reads data/clean/, config and tokenizer of models/base/ and, of params.yaml, `tokenize.max_length`. Writes
+Reads data/clean/, config and tokenizer of models/base/ and, of params.yaml, `tokenize`. Writes
 data/tokens/{train,validation,test}.arrow (id, label, length, input_ids), which later stages read by memory map,
 data/tokens/schema.json, data/tokens/summary.json (lengths, and what was cut and unknown, by split) and
 metrics/tokenize.json, what of it a table of runs has room for. Rows stream through: memory does not grow with them.
@@ -51,6 +51,7 @@ class Tokenize(Section):
     """How texts become tokens."""
 
     max_length: Annotated[int, Field(ge=3, description="tokens a text, special ones included, [3, model's positions]")]
+    pad_token: Annotated[str | None, Field(description="the token that pads, or null: the model's own")]
 
 
 class Params(Section):
@@ -60,16 +61,19 @@ class Params(Section):
 
 
 def tokenize(
-    max_length: int, clean: Path = CLEAN, base: Path = BASE, tokens: Path = TOKENS, metrics: Path = METRICS,
+    options: Tokenize, clean: Path = CLEAN, base: Path = BASE, tokens: Path = TOKENS, metrics: Path = METRICS,
     accept: Accept | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the folder `tokens` and the file `metrics` from the folders `clean` and `base`; return the summary.
 
     Raises InputError, and leaves both as they were, for a model folder without config or tokenizer, a tokenizer that
-    does not fit the model, and a `max_length` the model has no positions for.
+    does not fit the model, and a length the model has no positions for.
     """
     schema = read_json(clean / "schema.json")
-    encoder = load_encoder(base, max_length)
+    max_length = options.max_length
+    encoder = load_encoder(base, max_length, options.pad_token)
+    if encoder.stand_in is not None:
+        print(f"tokenize: the model has no padding token: {encoder.stand_in!r} (id {encoder.pad}) pads in its place")
     with outputs(tokens, metrics, accept=accept) as (folder, file):
         folder.mkdir()
         summary = {
@@ -126,7 +130,7 @@ def main() -> None:
         cli.parser("tokenize", __doc__).parse_args()
         end_with_dvc("tokenize")
         inputs = graph.inputs("tokenize")
-        for split, counts in tokenize(load(Params).tokenize.max_length, accept=inputs.accept).items():
+        for split, counts in tokenize(load(Params).tokenize, accept=inputs.accept).items():
             sizes = f"{counts['rows']:,} rows, {counts['tokens']:,} tokens"
             print(f"tokenize: {split}: {sizes}, {counts['truncated']:.1%} of the texts cut")
 

@@ -18,6 +18,7 @@ from stages import download as stage
 from stages.core.errors import InputError
 from stages.core.params import dvc_keys
 from stages.download import download
+from stages.repro.weights import CONVERSION
 from stages.sources.file import File
 
 ROOT = Path(stage.__file__).parents[1]
@@ -34,6 +35,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "inputs/train.tsv").write_bytes(b"a\t1\n")
     (tmp_path / "inputs/config.json").write_bytes(b'{"hidden_size": 8}\n')
     (tmp_path / "inputs/list.json").write_bytes(b"[]\n")
+    (tmp_path / "inputs/pointer").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     (tmp_path / "inputs/weights").write_bytes(b"\x80\x04.")
     return tmp_path
 
@@ -71,11 +73,24 @@ def test_earlier_outputs_are_replaced_whole(repository: Path) -> None:
         ),
         (
             File({"config.json": "inputs/config.json", "pytorch_model.bin": "inputs/weights"}),
-            "model.source: pytorch_model.bin may hold code; wanted weights as safetensors",
+            "model.source: pytorch_model.bin may hold code; wanted weights as safetensors. "
+            f"Convert what you trust, once:\n{CONVERSION}",
         ),
         (
             File({"config.json": "inputs/train.tsv"}),
             "model.source: config.json: not valid JSON: Expecting value: line 1 column 1 (char 0)",
+        ),
+        (
+            File({"config.json": "inputs/config.json", "model.safetensors": "inputs/pointer"}),
+            "model.source: model.safetensors: not safetensors: a Git LFS pointer; fetch it (git lfs pull)",
+        ),
+        (
+            File({"config.json": "inputs/config.json", "model.safetensors": "inputs/weights"}),
+            "model.source: model.safetensors: not safetensors: no header at its begin (3 bytes)",
+        ),
+        (
+            File({"config.json": "inputs/config.json", "adapter_config.json": "inputs/config.json"}),
+            "model.source: adapter_config.json: an adapter, wanted a whole model: merge it into its base",
         ),
         (
             File({"config.json": "inputs/list.json"}),

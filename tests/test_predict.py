@@ -22,7 +22,7 @@ from stages.core.tables import write_parquet
 from stages.formats.jsonl import Jsonl
 from stages.predicting.reading import Reading
 from stages.repro.workers import Group
-from stages.tokenize import tokenize
+from stages.tokenize import Tokenize, tokenize
 from tests import tiny
 
 ROWS = 70  # three shards of inference, the last of six rows
@@ -47,7 +47,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     write_json(clean / "schema.json", {"task": "classification", "labels": tiny.LABELS})
     shutil.rmtree(root / "data/tokens")
-    tokenize(16, clean, root / "models/base", root / "data/tokens", root / "metrics/tokenize.json")
+    tokenize(
+        Tokenize(max_length=16, pad_token=None),
+        clean,
+        root / "models/base",
+        root / "data/tokens",
+        root / "metrics/tokenize.json",
+    )
     tiny.run_here(root)
     with root.joinpath("params.yaml").open("a") as params:
         params.write(EVALUATE)

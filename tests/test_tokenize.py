@@ -19,7 +19,7 @@ from stages.core.tables import Rows, write_parquet
 from stages.encoding import encoder
 from stages.preprocess import TABLE
 from stages.repro.digests import of_folder
-from stages.tokenize import SPLITS, tokenize
+from stages.tokenize import SPLITS, Tokenize, tokenize
 
 ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "inputs" / "smoke" / "model"
@@ -42,7 +42,13 @@ def run(tmp_path: Path) -> Run:
 
     def run(texts: Sequence[str] = TEXTS, max_length: int = 8) -> dict[str, Any]:
         write_clean(tmp_path / "clean", texts)
-        return tokenize(max_length, tmp_path / "clean", MODEL, tmp_path / "tokens", tmp_path / "tokenize.json")
+        return tokenize(
+            Tokenize(max_length=max_length, pad_token=None),
+            tmp_path / "clean",
+            MODEL,
+            tmp_path / "tokens",
+            tmp_path / "tokenize.json",
+        )
 
     return run
 
@@ -130,7 +136,13 @@ def test_a_missing_split_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     write_clean(tmp_path / "clean", TEXTS)
     (tmp_path / "clean" / "test.parquet").unlink()
     with pytest.raises(InputError, match=r"test.parquet: no such file"):
-        tokenize(8, tmp_path / "clean", MODEL, tmp_path / "tokens", tmp_path / "tokenize.json")
+        tokenize(
+            Tokenize(max_length=8, pad_token=None),
+            tmp_path / "clean",
+            MODEL,
+            tmp_path / "tokens",
+            tmp_path / "tokenize.json",
+        )
     assert sorted(p.name for p in tmp_path.iterdir()) == ["clean"]
 
 
@@ -151,7 +163,7 @@ def project(tmp_path: Path) -> Path:
     write_clean(tmp_path / "data" / "clean", TEXTS * 500)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "base").symlink_to(MODEL)
-    (tmp_path / "params.yaml").write_text("tokenize:\n  max_length: 8\n")
+    (tmp_path / "params.yaml").write_text("tokenize:\n  max_length: 8\n  pad_token: null\n")
     return tmp_path
 
 
@@ -165,7 +177,7 @@ def test_the_command_gives_the_same_bytes_with_one_thread_and_with_many(project:
 
 
 def test_a_length_beyond_the_model_ends_with_code_2_and_one_line(project: Path) -> None:
-    (project / "params.yaml").write_text("tokenize:\n  max_length: 1000\n")
+    (project / "params.yaml").write_text("tokenize:\n  max_length: 1000\n  pad_token: null\n")
     done = command(project)
     message = "tokenize: error: tokenize.max_length: found 1000, wanted at most the model's 64 positions\n"
     assert (done.returncode, done.stderr, (project / "data" / "tokens").exists()) == (2, message, False)

@@ -71,6 +71,7 @@ seed_streams: {split: null, init: null, order: null, dropout: null}
 task: {name: classification}
 model:
   init: pretrained
+  head: new
   overrides: {}
   source: null
 train:

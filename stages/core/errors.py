@@ -1,8 +1,9 @@
-"""The one exception for bad input, and what its message needs."""
+"""The one exception for bad input, what its message needs, and how what libraries raise becomes one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 
@@ -28,3 +29,30 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return " (nearest: " + ", ".join(repr(n) for n in close) + ")"
     shown = ", ".join(repr(n) for n in names[:12])
     return f" (known: {shown}{', …' if len(names) > 12 else ''})"
+
+
+@contextlib.contextmanager
+def refusals_told(what: str) -> Iterator[None]:
+    """Turn whatever the body, a library that reads files of others, raises into one InputError: `what` and the reason.
+
+    A panic in Rust too. Interruptions, exits and a lack of memory pass, and InputError as it is.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        raise InputError(f"{what}: {reason(error)}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of pyo3, which no package exports
+            raise
+        raise InputError(f"{what}: the library panicked: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of what `error` says, or its kind when that is nothing or a bare key."""
+    text = str(error).strip()
+    if not text:
+        return type(error).__name__
+    line = text.splitlines()[0]
+    return f"{type(error).__name__}: {line}" if isinstance(error, KeyError | RecursionError) else line

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, nearest, refusals_told
 from stages.core.files import read_json
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ OFFSET_POSITIONS = frozenset(
         *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
     }
 )
+SPECIAL = tuple(f"{name}_token" for name in ("bos", "cls", "eos", "mask", "pad", "sep", "unk"))
+STAND_INS = ("eos_token", "unk_token", "bos_token")  # where no padding token is named: the first that ends no text
 VOCABULARIES = ("vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 _CHARACTERS = 500_000  # of texts encoded at a time: bounds memory, changes no bits
 
@@ -32,11 +34,14 @@ class Encoder:
     cut: Tokenizer  # the same one, which cuts and adds
     pad: int
     unknown: int | None  # None: the tokenizer can spell every text
+    stand_in: str | None = None  # the token that pads in the place of a padding token, which the model has none of
 
     def __call__(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Encoding]]:
         """Yield for each text (the token ids as a model takes them, the uncut encoding without special tokens)."""
         for part in _parts(texts):
-            for encoding in self.whole.encode_batch_fast(part, add_special_tokens=False):
+            with refusals_told("the tokenizer cannot encode a text"):
+                encodings = self.whole.encode_batch_fast(part, add_special_tokens=False)
+            for encoding in encodings:
                 yield self.cut.post_process(encoding).ids, encoding
 
     @property
@@ -63,15 +68,17 @@ def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
         yield part
 
 
-def load_encoder(folder: Path, max_length: int) -> Encoder:
+def load_encoder(folder: Path, max_length: int, pad_token: str | None = None) -> Encoder:
     """Return the encoder of a model folder, checked against the model's config and `max_length`.
 
+    `pad_token` names the padding token; None takes the model's own or, where it has none, the first of STAND_INS that
+    the tokenizer does not itself put at the end of a text (a decoder's head reads the last token that is no padding).
     Raises InputError when something is missing in the folder, or does not fit.
     """
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json, wanted a model folder with its config and tokenizer")
     config = _object(folder / "config.json")
-    whole = _load_tokenizer(folder)
+    whole = load_tokenizer(folder)
     direction = (whole.truncation or {}).get("direction", "right")
     whole.no_truncation()
     whole.no_padding()
@@ -80,8 +87,9 @@ def load_encoder(folder: Path, max_length: int) -> Encoder:
     if max_length <= special:
         raise InputError(f"tokenize.max_length: found {max_length}, wanted more than the {special} special tokens")
     cut.enable_truncation(max_length, direction=direction)
-    padding = _padding(folder, config, _named_token(folder, whole, "pad_token"))
-    encoder = Encoder(whole, cut, padding, _named_token(folder, whole, "unk_token"))
+    named = named_tokens(folder)
+    pad, stand_in = _padding(folder, config, whole, named, pad_token)
+    encoder = Encoder(whole, cut, pad, _id(folder, whole, "unk_token", named), stand_in)
     _refuse_misfit(folder, config, encoder, max_length)
     return encoder
 
@@ -93,60 +101,111 @@ def _object(path: Path) -> dict[str, Any]:
     return value
 
 
-def _load_tokenizer(folder: Path) -> Tokenizer:
-    """Return the fast tokenizer of a model folder: its tokenizer.json, or what transformers makes of older files."""
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Return the fast tokenizer of a model folder: its tokenizer.json, or what transformers makes of older files.
+
+    Raises InputError when there is none, or it cannot be read.
+    """
     from tokenizers import Tokenizer
 
     path = folder / "tokenizer.json"
     older = [name for name in VOCABULARIES if (folder / name).is_file()]
     if not path.is_file() and not older:  # of a folder without any, transformers makes a tokenizer that knows no word
         raise InputError(f"{folder}: no tokenizer.json, nor any of {', '.join(VOCABULARIES)}")
-    try:
+    with refusals_told(f"{path if path.is_file() else folder / older[0]}: not a tokenizer"):
         if path.is_file():
             return Tokenizer.from_file(str(path))
         from transformers import AutoTokenizer
 
         slow = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         return Tokenizer.from_str(slow.backend_tokenizer.to_str())
-    except Exception as error:  # both libraries raise whatever their parsers do, the first bare Exceptions
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else error.__class__.__name__
-        raise InputError(f"{path if path.is_file() else folder / older[0]}: not a tokenizer: {reason}") from None
 
 
-def _named_token(folder: Path, tokenizer: Tokenizer, name: str) -> int | None:
-    """Return the id of the token that the tokenizer's files call `name`, or None when they do not."""
+def named_tokens(folder: Path) -> dict[str, str]:
+    """Return the special tokens that the tokenizer's files name: {"pad_token": "[PAD]", ...}."""
+    found: dict[str, str] = {}
     for path in (folder / "tokenizer_config.json", folder / "special_tokens_map.json"):
-        token = _object(path).get(name) if path.is_file() else None
-        if token is not None:
-            content = token["content"] if isinstance(token, dict) else token
-            number = tokenizer.token_to_id(content)
-            if number is None:
-                raise InputError(f"{path}: {name} is {content!r}, which is not in the tokenizer's vocabulary")
-            return number
-    return None
+        content = _object(path) if path.is_file() else {}
+        for name in SPECIAL:
+            token = content.get(name)
+            text = token.get("content") if isinstance(token, dict) else token
+            if text is not None and not isinstance(text, str):
+                raise InputError(f"{path}: {name}: found {text!r}, wanted the text of a token")
+            if text is not None:
+                found.setdefault(name, text)
+    return found
 
 
-def _padding(folder: Path, config: dict[str, Any], named: int | None) -> int:
-    """Return the id of the padding token, on which tokenizer (`named`) and model must agree."""
-    wanted: int | None = config.get("pad_token_id")
-    if named is not None and wanted is not None and named != wanted:
-        raise InputError(f"{folder}: the tokenizer's padding token has id {named}, config.json says {wanted}")
-    agreed = wanted if named is None else named
-    if agreed is None:
-        raise InputError(f"{folder}: neither the tokenizer nor config.json names a padding token")
-    return agreed
+def _id(folder: Path, tokenizer: Tokenizer, name: str, named: Mapping[str, str]) -> int | None:
+    """Return the id of the token that is `named` so, or None when there is none."""
+    if name not in named:
+        return None
+    number = tokenizer.token_to_id(named[name])
+    if number is None:
+        raise InputError(f"{folder}: {name} is {named[name]!r}, which is not in the tokenizer's vocabulary")
+    return number
 
 
-def _refuse_misfit(folder: Path, config: dict[str, Any], encoder: Encoder, max_length: int) -> None:
+def _padding(
+    folder: Path, config: Mapping[str, Any], tokenizer: Tokenizer, named: Mapping[str, str], asked: str | None
+) -> tuple[int, str | None]:
+    """Return the id of the padding token, and its text where it stands in for one that the model has not."""
+    wanted = _number(folder, config, "pad_token_id")
+    if asked is not None:
+        number = tokenizer.token_to_id(asked)
+        if number is None:
+            known = nearest(asked, tokenizer.get_vocab(with_added_tokens=True))
+            raise InputError(f"tokenize.pad_token: {asked!r} is not in the tokenizer's vocabulary{known}")
+        if str(config.get("model_type")) in OFFSET_POSITIONS and number != wanted:
+            raise InputError(
+                f"tokenize.pad_token: a {config['model_type']} model counts positions from its own padding token: "
+                "leave it null"
+            )
+        return number, None
+    own = _id(folder, tokenizer, "pad_token", named)
+    if own is not None and wanted is not None and own != wanted:
+        raise InputError(
+            f"{folder}: the tokenizer's padding token has id {own}, config.json says {wanted}: "
+            "choose one by tokenize.pad_token"
+        )
+    agreed = wanted if own is None else own
+    if agreed is not None:
+        return agreed, None
+    ends = tokenizer.encode("").ids[-1:]  # what the tokenizer itself puts at the end of a text
+    for name in STAND_INS:
+        number = _id(folder, tokenizer, name, named)
+        if number is None and isinstance(config.get(f"{name}_id"), int):
+            number = _number(folder, config, f"{name}_id")
+        text = None if number is None or number in ends else tokenizer.id_to_token(number)
+        if number is not None and text is not None:
+            return number, text
+    raise InputError(
+        f"{folder}: neither the tokenizer nor config.json names a padding token: set tokenize.pad_token to a token of "
+        "its vocabulary"
+    )
+
+
+def _number(folder: Path, config: Mapping[str, Any], key: str) -> int | None:
+    """Return a whole number >= 0 of config.json, or None where there is none (-1 says so too)."""
+    value = config.get(key)
+    if value is None or value == -1:
+        return None
+    if type(value) is not int or value < 0:
+        raise InputError(f"{folder / 'config.json'}: {key}: found {value!r}, wanted a whole number >= 0")
+    return value
+
+
+def _refuse_misfit(folder: Path, config: Mapping[str, Any], encoder: Encoder, max_length: int) -> None:
     """Raise InputError when the model has too small a vocabulary or too few positions."""
-    vocabulary = config.get("vocab_size")
+    vocabulary = _number(folder, config, "vocab_size")
     if vocabulary is not None and encoder.vocabulary > vocabulary:
         raise InputError(
             f"{folder}: tokenizer and model do not belong together: token ids go up to {encoder.vocabulary - 1}, "
             f"config.json says vocab_size {vocabulary}"
         )
-    positions = config.get("max_position_embeddings", config.get("n_positions"))
-    if positions is not None and config.get("model_type") in OFFSET_POSITIONS:
+    positions = _number(folder, config, "max_position_embeddings")
+    positions = _number(folder, config, "n_positions") if positions is None else positions
+    if positions is not None and str(config.get("model_type")) in OFFSET_POSITIONS:
         positions -= encoder.pad + 1
     if positions is not None and max_length > positions:
         raise InputError(f"tokenize.max_length: found {max_length}, wanted at most the model's {positions} positions")

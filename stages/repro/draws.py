@@ -33,6 +33,6 @@ def _states() -> dict[str, Any]:
         "numpy": (name, np.asarray(keys).tobytes(), place, rest),
         "random": random.getstate(),
     }
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         states["cuda"] = torch.cuda.get_rng_state().numpy().tobytes()
     return states

@@ -19,7 +19,8 @@ from pydantic import AfterValidator, Field
 from stages.core import cli
 from stages.core.errors import InputError, nearest
 from stages.repro.digests import of_file
-from stages.sources.local import UNSAFE_WEIGHTS, LocalFiles, RelativeName, place
+from stages.repro.weights import unsafe
+from stages.sources.local import LocalFiles, RelativeName, place
 
 
 def _commit(revision: str) -> str:
@@ -57,8 +58,8 @@ class Hub:
         if self.config is not None and not self.splits:
             raise ValueError("config: chooses among splits, and files are asked for")
         for name in self.files.values():
-            if self.repo_type == "model" and name.endswith(UNSAFE_WEIGHTS):
-                raise ValueError(f"files: {name!r} may hold code; wanted weights as safetensors")
+            if self.repo_type == "model" and (refusal := unsafe(name)):
+                raise ValueError(f"files: {refusal}")
 
     def fetch(self, into: Path) -> None:
         """Fill `into`. Without network for `files` that the hub's cache holds; `splits` always ask the hub."""

@@ -10,8 +10,6 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field
 
-UNSAFE_WEIGHTS = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pt2", ".pth")  # pickles: loading one can run code
-
 Value = TypeVar("Value")
 
 

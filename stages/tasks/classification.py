@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.errors import InputError, nearest
+from stages.core.errors import InputError, refusals_told
+from stages.interfaces import Built
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,54 +20,50 @@ class Classification:
     """One label a text."""
 
     def model(
-        self, folder: Path, labels: Sequence[str], init: str, overrides: Mapping[str, Any], key: int
-    ) -> tuple[nn.Module, frozenset[str]]:
-        """Return the base model in `folder` with a new head for `labels`, and the names of the head's parameters.
+        self, folder: Path, labels: Sequence[str], init: str, head: str, overrides: Mapping[str, Any], key: int
+    ) -> Built:
+        """Return the base model in `folder` with a head for `labels`.
 
-        `init` is pretrained or random; `overrides` are fields of the model's config; `key` seeds the new weights.
-        Raises InputError for an unknown field, or for one with which pretrained weights cannot be used.
+        `init` is pretrained or random; `head` is new, or kept for that of a base which was fine-tuned for the same
+        labels; `overrides` are fields of the model's config; `key` seeds the new weights. Raises InputError for an
+        unknown field, or for one with which pretrained weights cannot be used.
         """
-        import torch
-        from transformers import AutoModelForSequenceClassification as Auto
+        from stages.tasks.loading import config_of, drawn, read
 
-        config = _config(folder, overrides)
+        config = config_of(folder, overrides)
+        own = [str(name) for _, name in sorted((config.id2label or {}).items())]
         config.num_labels = len(labels)
         config.id2label = dict(enumerate(labels))
         config.label2id = {name: index for index, name in enumerate(labels)}
-        torch.manual_seed(key)
-        try:
+        with refusals_told(f"{folder}: {_told(overrides)}the model cannot be built"):
             if init == "random":
-                model = Auto.from_config(config)  # type: ignore[no-untyped-call]
-                base = {f"{model.base_model_prefix}.{n}" for n, _ in model.base_model.named_parameters()}
-                return _ready(model.float()), frozenset(n for n, _ in model.named_parameters() if n not in base)
-            model, info = Auto.from_pretrained(
-                folder, config=config, output_loading_info=True, dtype=torch.float32, local_files_only=True,
-                use_safetensors=True, ignore_mismatched_sizes=True,
-            )  # fmt: skip
-        except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
-            raise InputError(f"{folder}: {_told(overrides)}the model cannot be built: {_first_line(error)}") from error
-        missing = frozenset(info["missing_keys"])
-        prefix = f"{model.base_model_prefix}."
-        lost = sorted(n for n in missing if n.startswith(prefix) and "pooler" not in n)
-        lost += sorted(str(m[0]) for m in info["mismatched_keys"])
-        if lost:
-            raise InputError(
-                f"{folder}: {_told(overrides)}no pretrained weights fit {lost[0]}"
-                f"{f' and {len(lost) - 1} more' if len(lost) > 1 else ''}; set model.init: random to draw them"
-            )
-        return _ready(model), missing
+                if head == "kept":
+                    raise InputError("model.head: kept, but model.init is random: its weights are drawn")
+                model = _ready(drawn(config, key))
+                return Built(model, _head_of(model), ())
+            model, info = read(folder, config, key)
+            classifier = _head_of(model).isdisjoint(info["missing_keys"])
+            if head == "kept":
+                _refuse_other_head(folder, classifier, own, labels)
+            elif classifier:  # its last layer was learnt for other labels, or for the same ones on other data
+                _copy(drawn(config, key), model, _head_of(model))
+            _refuse_lost(folder, overrides, model, info)
+            model = _ready(model)
+        notes = [f"model.head: new: the base's own head, of {_few(own)}, is left out"] * (classifier and head == "new")
+        if overrides and info["unexpected_keys"]:
+            notes.append(f"{_told(overrides)}left out of the base's weights: {_few(sorted(info['unexpected_keys']))}")
+        return Built(model, frozenset(info["missing_keys"]) | (_head_of(model) if classifier else set()), notes)
 
     def load(self, folder: Path) -> nn.Module:
         """Return the fine-tuned model that was saved in `folder`. Raises InputError when it cannot be read."""
-        import torch
-        from transformers import AutoModelForSequenceClassification as Auto
+        from stages.tasks.loading import config_of, read
 
-        try:
-            model: nn.Module = Auto.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(f"{folder}: the model cannot be read: {_first_line(error)}") from error
+        config = config_of(folder, {})
+        with refusals_told(f"{folder}: the model cannot be read"):
+            model, info = read(folder, config, 0)
+        absent = sorted([*info["missing_keys"], *(str(m[0]) for m in info["mismatched_keys"])])
+        if absent:
+            raise InputError(f"{folder}: no fine-tuned classifier: no weights that fit {_few(absent)}")
         ready: nn.Module = _ready(model)
         return ready
 
@@ -100,30 +97,52 @@ def _ready(model: Any) -> Any:
     return pack(model)
 
 
-def _config(folder: Path, overrides: Mapping[str, Any]) -> Any:
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig
+def _head_of(model: Any) -> frozenset[str]:
+    """Return the names of the parameters that are not of the base model."""
+    base = {f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()}
+    return frozenset(name for name, _ in model.named_parameters() if name not in base)
 
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: a model folder without config.json")
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / 'config.json'}: {_first_line(error)}") from error
-    known = set(config.to_dict()) - {"transformers_version", "architectures", "model_type"}
-    for name, value in overrides.items():
-        if name not in known:
-            raise InputError(f"model.overrides.{name}: no field of a {config.model_type} config{nearest(name, known)}")
-        try:
-            setattr(config, name, value)
-        except StrictDataclassError as error:
-            raise InputError(f"model.overrides.{name}: {error.__cause__ or error}") from error
-    return config
+
+def _copy(source: Any, target: Any, names: frozenset[str]) -> None:
+    values = source.state_dict()
+    for name, parameter in target.named_parameters():
+        if name in names:
+            parameter.data = values[name].clone()
+
+
+def _refuse_other_head(folder: Path, classifier: bool, own: Sequence[str], labels: Sequence[str]) -> None:
+    """Raise InputError unless the base is a classifier of `labels`, in that order."""
+    if not classifier:
+        raise InputError(f"model.head: kept, but {folder} is no classifier: set model.head: new")
+    if list(own) != list(labels):
+        raise InputError(
+            f"model.head: kept, but the base's labels are {_few(own)} and those of the data {_few(labels)}: "
+            "set model.head: new"
+        )
+
+
+def _refuse_lost(folder: Path, overrides: Mapping[str, Any], model: Any, info: Mapping[str, Any]) -> None:
+    """Raise InputError when weights of the base model itself would be drawn; a pooler may be, it is often left out."""
+    head = _head_of(model)
+    lost = sorted(n for n in info["missing_keys"] if n not in head and "pooler" not in n)
+    lost += sorted(str(m[0]) for m in info["mismatched_keys"] if str(m[0]) not in head)
+    if not lost:
+        return
+    if overrides:
+        choice = "take the override back, or set model.init: random to draw all weights"
+    else:
+        held = " or ".join(map(str, model.config.architectures or ["another model"]))
+        choice = (
+            f"the folder holds a {held}: choose one with the weights of a {type(model.base_model).__name__} "
+            "(model.init: random would draw all weights, and what the base has learnt would be lost)"
+        )
+    raise InputError(f"{folder}: {_told(overrides)}no pretrained weights fit {_few(lost)}; {choice}")
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
 def _told(overrides: Mapping[str, Any]) -> str:
     return "with model.overrides " + ", ".join(f"{k}={v}" for k, v in overrides.items()) + ": " if overrides else ""
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

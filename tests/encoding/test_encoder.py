@@ -98,7 +98,10 @@ def test_the_encoder_knows_its_special_ids() -> None:
         ({"max_position_embeddings": None, "n_positions": 16}, {}, 17, "found 17, wanted at most the model's 16"),
         ({}, {}, 2, "tokenize.max_length: found 2, wanted more than the 2 special tokens"),
         ({"pad_token_id": 3}, {}, 8, "the tokenizer's padding token has id 0, config.json says 3"),
-        ({"pad_token_id": None}, {"pad_token": None}, 8, "neither the tokenizer nor config.json names a padding token"),
+        ({"pad_token_id": "0"}, {"pad_token": None}, 8, "config.json: pad_token_id: found '0', wanted a whole number"),
+        ({}, {"pad_token": 7}, 8, "tokenizer_config.json: pad_token: found 7, wanted the text of a token"),
+        ({"vocab_size": "many"}, {}, 8, "config.json: vocab_size: found 'many', wanted a whole number >= 0"),
+        ({"max_position_embeddings": [64]}, {}, 8, r"max_position_embeddings: found \[64\], wanted a whole number"),
         ({}, {"pad_token": "<pad>"}, 8, "pad_token is '<pad>', which is not in the tokenizer's vocabulary"),
     ],
 )
@@ -149,3 +152,74 @@ def test_a_folder_without_any_tokenizer_is_told(change: Change) -> None:
     (folder / "tokenizer.json").unlink()
     with pytest.raises(InputError, match=r"model: no tokenizer.json, nor any of vocab.txt, vocab.json"):
         load_encoder(folder, 8)
+
+
+def test_a_list_as_the_type_of_model_does_not_stop_it(change: Change) -> None:
+    assert load_encoder(change({"model_type": ["bert"]}), 8).vocabulary == VOCABULARY  # the model is refused later
+
+
+@pytest.mark.parametrize(
+    ("config", "tokenizer", "stand_in"),
+    [
+        ({}, {"eos_token": "[MASK]", "unk_token": "[UNK]"}, "[MASK]"),
+        ({}, {"eos_token": "[SEP]", "unk_token": "[UNK]"}, "[UNK]"),  # [SEP] ends every text: a head would miss it
+        ({}, {"unk_token": None, "bos_token": "[CLS]"}, "[CLS]"),
+        ({"eos_token_id": 4}, {"unk_token": None}, "[MASK]"),
+        ({"eos_token_id": [4, 5], "bos_token_id": 2}, {"unk_token": None}, "[CLS]"),
+        ({"pad_token_id": -1}, {}, "[UNK]"),
+    ],
+)
+def test_where_no_token_pads_another_stands_in(
+    change: Change, config: dict[str, Any], tokenizer: dict[str, Any], stand_in: str
+) -> None:
+    folder = change({"pad_token_id": None, **config}, {"pad_token": None, **tokenizer})
+    found = load_encoder(folder, 8)
+    assert (found.stand_in, found.pad) == (stand_in, found.whole.token_to_id(stand_in))
+
+
+def test_where_none_can_stand_in_one_is_asked_for(change: Change) -> None:
+    folder = change({"pad_token_id": None}, {"pad_token": None, "unk_token": None})
+    with pytest.raises(InputError, match=r"names a padding token: set tokenize.pad_token to a token of its vocabulary"):
+        load_encoder(folder, 8)
+    found = load_encoder(folder, 8, "[MASK]")
+    assert (found.pad, found.stand_in) == (4, None)
+
+
+def test_the_asked_token_settles_a_contradiction(change: Change) -> None:
+    assert load_encoder(change({"pad_token_id": 3}), 8, "[PAD]").pad == 0
+
+
+def test_an_asked_token_must_be_known(change: Change) -> None:
+    with pytest.raises(InputError, match=r"tokenize.pad_token: '\[PAT\]' is not in the .* \(nearest: '\[PAD\]'"):
+        load_encoder(change(), 8, "[PAT]")
+
+
+def test_a_model_whose_positions_count_from_the_padding_keeps_its_own(change: Change) -> None:
+    with pytest.raises(InputError, match=r"tokenize.pad_token: a roberta model counts positions from its own padding"):
+        load_encoder(change({"model_type": "roberta"}), 8, "[MASK]")
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$"])
+def test_a_pattern_that_backtracks_without_end_is_given_up(change: Change, pattern: str) -> None:
+    folder = change()
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["pre_tokenizer"] = {
+        "type": "Split",
+        "pattern": {"Regex": pattern},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(InputError, match=r"^the tokenizer cannot encode a text: the library panicked: .*retry-limit"):
+        list(load_encoder(folder, 8)(["a" * 60 + "b"]))
+
+
+def test_a_chat_template_and_code_beside_the_tokenizer_are_never_run(change: Change, tmp_path: Path) -> None:
+    folder = change({}, {"auto_map": {"AutoTokenizer": ["evil.T", "evil.T"]}, "chat_template": "{{ 1 / 0 }}"})
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    (folder / "chat_template.jinja").write_text("{{ 1 / 0 }}")
+    assert load_encoder(folder, 8).vocabulary == VOCABULARY
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n")
+    load_encoder(folder, 8)
+    assert not (tmp_path / "ran").exists()

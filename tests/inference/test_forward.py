@@ -46,7 +46,7 @@ def rows(folder: Path) -> TokenRows:
 
 
 def model(folder: Path) -> Any:
-    return Classification().model(folder / "base", tiny.LABELS, "pretrained", {}, 1)[0]
+    return Classification().model(folder / "base", tiny.LABELS, "pretrained", "new", {}, 1).model
 
 
 def test_each_row_has_the_logits_it_has_by_itself(folder: Path, rows: TokenRows) -> None:

@@ -21,6 +21,7 @@ import pytest
 
 import stages
 from stages.core.errors import InputError
+from stages.repro.weights import CONVERSION
 from stages.sources.hub import Hub, _sound, _told
 
 ROOT = Path(stages.__file__).parents[1]
@@ -379,7 +380,8 @@ def test_keys_become_fields(decoded: Callable[..., Any]) -> None:
         ({"files": {"x": "y"}, "config": "a"}, "data.source: config: chooses among splits, and files are asked for"),
         (
             {"files": {"x": "pytorch_model.bin"}, "repo_type": "model"},
-            "data.source: files: 'pytorch_model.bin' may hold code; wanted weights as safetensors",
+            "data.source: files: pytorch_model.bin may hold code; wanted weights as safetensors. "
+            f"Convert what you trust, once:\n{CONVERSION}",
         ),
     ],
 )

@@ -1,0 +1,88 @@
+"""The tokenizer of a fine-tuned model: the base's own tokenizer.json, and a config by which transformers takes it.
+
+AutoTokenizer rebuilds most tokenizers from the fields of tokenizer_config.json and the class that the model's type
+suggests, which may give other ids than tokenizer.json. The class written here takes tokenizer.json as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stages.core.errors import InputError, refusals_told
+from stages.core.files import write_json
+from stages.encoding.encoder import load_tokenizer, named_tokens
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PLAIN = "PreTrainedTokenizerFast"  # the class that takes tokenizer.json as it is, by the name that all versions know
+PROBES = (
+    "The Old Gull's café, ZÜRICH: 1,234.50 €!", " two  blanks ", "naïve\u00a0Straße\u200b", "漢字と🙂 emoji",
+    "don't re-do", "x = y_1 + 'z';\ttab\nline", "ﬁ ½ Å İ", "[CLS] <s> </s> <pad> [MASK] <unk> <|endoftext|>",
+)  # fmt: skip
+
+
+def save_tokenizer(base: Path, folder: Path, max_length: int, pad: int) -> None:
+    """Write tokenizer.json and tokenizer_config.json of the model folder `base` into `folder`.
+
+    A tokenizer.json is copied byte for byte; `max_length` and the padding token, id `pad`, stand in the config, which
+    names those special tokens that tokenizer.json marks as such: naming another would change the ids of a text that
+    holds it. Raises InputError when `base` has no tokenizer that can be read.
+    """
+    tokenizer = load_tokenizer(base)
+    if (base / "tokenizer.json").is_file():
+        shutil.copyfile(base / "tokenizer.json", folder / "tokenizer.json")
+    else:
+        (folder / "tokenizer.json").write_text(tokenizer.to_str(pretty=True), encoding="utf-8", newline="\n")
+    marked = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
+    named = {**named_tokens(base), "pad_token": tokenizer.id_to_token(pad)}
+    config = {
+        **{name: token for name, token in named.items() if token in marked},
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],
+        "model_max_length": max_length,
+        "padding_side": "right",
+        "tokenizer_class": PLAIN,
+        "truncation_side": (tokenizer.truncation or {}).get("direction", "right"),
+    }
+    write_json(folder / "tokenizer_config.json", config)
+
+
+def reads_as_written(folder: Path, texts: Sequence[str]) -> bool:
+    """Return whether AutoTokenizer makes of `folder` the tokenizer that its tokenizer.json holds.
+
+    They are the same when all their parts that make ids are; else `texts` and PROBES must have the same ids. Raises
+    InputError when the folder has no tokenizer.json that can be read.
+    """
+    from transformers import AutoTokenizer
+
+    written = load_tokenizer(folder)
+    try:
+        with refusals_told("AutoTokenizer"):
+            auto = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            made = auto.backend_tokenizer
+            if _parts(made) == _parts(written):
+                return True
+            return all(_ids(made, text) == _ids(written, text) for text in (*PROBES, *texts))
+    except InputError:  # it makes none at all of these files
+        return False
+
+
+def _parts(tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return the parts of a tokenizer that make ids: not how it cuts, pads and decodes."""
+    parts: dict[str, Any] = json.loads(tokenizer.to_str())
+    processor = parts["post_processor"] or {}
+    if processor.get("type") == "TemplateProcessing" and not processor["special_tokens"]:
+        parts["post_processor"] = None
+    return {name: part for name, part in parts.items() if name not in ("decoder", "padding", "truncation", "version")}
+
+
+def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    ids: list[int] = tokenizer.encode(text).ids
+    return ids

@@ -1,0 +1,78 @@
+"""Models read from folders of others: by transformers' own code alone, whatever the folder says.
+
+`trust_remote_code` is False everywhere: unset, transformers asks on the terminal and takes the answer from standard
+input. A folder that names code of its own is read by the architecture that its `model_type` is known for, or refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from transformers import CONFIG_MAPPING, AutoConfig
+from transformers import AutoModelForSequenceClassification as Auto
+
+from stages.core.errors import InputError, nearest, refusals_told
+from stages.core.files import read_json
+from stages.repro.weights import check_weights
+
+REFUSED = {  # fields of config.json with which the weights would be others than those of the folder's safetensors
+    "quantization_config": "quantized weights cannot be fine-tuned here: wanted float32, float16 or bfloat16",
+    "transformers_weights": "names the file of weights: wanted model.safetensors",
+}
+
+
+def config_of(folder: Path, overrides: Mapping[str, Any]) -> Any:
+    """Return the config of a model folder with `overrides`. Raises InputError for what no model can be made of."""
+    path = folder / "config.json"
+    if not path.is_file():
+        raise InputError(f"{folder}: a model folder without config.json")
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
+        found = content.get("model_type") if isinstance(content, dict) else content
+        raise InputError(f"{path}: model_type: found {found!r}, wanted the name of an architecture")
+    if content["model_type"] not in CONFIG_MAPPING:
+        raise InputError(
+            f"{path}: model_type: {content['model_type']!r} is no architecture that transformers knows, and code that "
+            f"a folder brings is never run{nearest(content['model_type'], CONFIG_MAPPING)}"
+        )
+    for name, reason in REFUSED.items():
+        if content.get(name) is not None or overrides.get(name) is not None:
+            raise InputError(f"{path}: {name}: {reason}")
+    with refusals_told(str(path)):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config.__dict__.pop("auto_map", None)  # nor shall the saved model name code
+    known = set(config.to_dict()) - {"transformers_version", "architectures", "model_type"}
+    for name, value in overrides.items():
+        if name not in known:
+            raise InputError(f"model.overrides.{name}: no field of a {config.model_type} config{nearest(name, known)}")
+        try:
+            setattr(config, name, value)
+        except StrictDataclassError as error:
+            raise InputError(f"model.overrides.{name}: {error.__cause__ or error}") from error
+    return config
+
+
+def drawn(config: Any, key: int) -> Any:
+    """Return a classifier whose weights are all drawn, as a function of `key`. Raises whatever transformers does."""
+    torch.manual_seed(key)
+    model = Auto.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
+    return model.float()
+
+
+def read(folder: Path, config: Any, key: int) -> tuple[Any, Mapping[str, Any]]:
+    """Return the classifier with the weights in `folder`, float32, and what transformers says of the weights' names.
+
+    Weights that are not there, or have another shape, are drawn as a function of `key`. Raises InputError for files
+    that are no whole safetensors, else whatever transformers does.
+    """
+    check_weights(folder)
+    torch.manual_seed(key)
+    model, info = Auto.from_pretrained(
+        folder, config=config, output_loading_info=True, dtype=torch.float32, local_files_only=True,
+        use_safetensors=True, ignore_mismatched_sizes=True, trust_remote_code=False,
+    )  # fmt: skip
+    return model, info
