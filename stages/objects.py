@@ -162,7 +162,7 @@ def _why(causes: list[BaseException]) -> str:
     if any(isinstance(cause, EOFError) or "401" in str(cause) for cause in causes):  # EOF: asked for another password
         return "refused the user or password, see `dvc remote modify --local`: "
     if any("is not a git repository" in str(cause) for cause in causes):
-        return "wants a Git repository (a ZIP file brings none): git init makes one: "
+        return "wants a Git repository (a ZIP file brings none), git init makes one: "
     if any(isinstance(cause, ConnectionError | TimeoutError | socket.gaierror) for cause in causes):
         return "cannot be reached: "
     return ""

@@ -47,7 +47,7 @@ class Environment(Section):
 class Core(Section):
     """All that two equal reproductions have in common."""
 
-    commit: str = Field(pattern="^[0-9a-f]{40,64}$")
+    commit: str = Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$", description="the whole id, SHA-1 or SHA-256")
     edits: dict[str, str] = Field(description="files of the working tree laid over the commit: sha256, or 'deleted'")
     recipe: str | None = Field(description="merged into params.yaml first")
     reference: Literal["committed", "derived"] = Field(

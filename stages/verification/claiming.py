@@ -175,7 +175,7 @@ def keep(path: Path, made: Sequence[Run]) -> None:
 def tell(repository: Path, revision: str) -> None:
     """Say on standard error which commit it is when the working tree has edits, and when older runs are not here."""
     if git.shallow(repository):
-        print(f"note: this is {git.SHALLOW}: runs recorded there are not known", file=sys.stderr)
+        cli.say(f"note: this is {git.SHALLOW}: runs recorded there are not known")
     if edits := git.edited(repository):
         few = ", ".join(edits[:3]) + (", …" if len(edits) > 3 else "")
         sha = git.commit(repository, revision)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from stages.core.files import write_json
 from stages.project import lock
@@ -142,6 +143,27 @@ def test_edited_code_of_a_derived_reference_is_noted(
 
     assert certifying.check(held(repository, change), repository.root) == []
     assert "note: stages/core: edited, so not compared with the commit\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reference", ["committed", "derived"])
+def test_a_check_runs_nothing_that_the_repository_names(repository: Repository, reference: str) -> None:
+    ran = repository.plant()
+    path = held(repository, lambda f: f.update(reference=reference, recipe="smoke" if reference == "derived" else None))
+    assert list(ran.iterdir()) == []
+    assert certifying.check(path, repository.root) == []
+    assert list(ran.iterdir()) == []
+
+
+def test_a_branch_that_is_called_as_an_id_would_be_is_no_commit(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for length in (50, 64):
+        repository.git("branch", "a" * length)
+    with pytest.raises(ValidationError, match="commit"):
+        held(repository, lambda f: f.update(commit="a" * 50))
+    assert certifying.check(held(repository, lambda f: f.update(commit="a" * 64)), repository.root) == []
+    wanted = "note: no commit aaaaaaaaaaaa in this repository: nothing of it is compared\n"
+    assert capsys.readouterr().err == wanted
 
 
 @pytest.mark.parametrize("suffix", [".md", ".html"])
