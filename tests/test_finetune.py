@@ -17,6 +17,7 @@ from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.core.params import load
 from stages.objectives.plain import Plain
+from stages.project import graph
 from stages.repro.determinism import ENVIRONMENT
 from tests import tiny
 from tests.exactness.processes import alive
@@ -311,3 +312,48 @@ def test_run_as_a_script_it_says_how(root: Path) -> None:
 
     process = subprocess.run([sys.executable, "stages/finetune.py"], cwd=root, capture_output=True, text=True)
     assert (process.returncode, process.stderr) == (2, "run me as: python -m stages.finetune\n")
+
+
+def test_an_edit_while_it_runs_is_refused_and_its_checkpoints_serve_the_old_values_alone(
+    warm: Warm, root: Path
+) -> None:
+    for name in ("dvc.yaml", ".dvcignore"):
+        shutil.copy(tiny.ROOT / name, root / name)
+    tiny.set_params(root, epochs="4")
+    started = warm.start(root, REPRISE_WORKERS="2")
+    wait_for_step(root, 1)
+    tiny.set_params(root, epochs="4", lr="2e-2")
+    code, said = started.wait()
+    assert (code, said.splitlines()[-1].partition(". ")[0]) == (
+        2,
+        "finetune: error: changed while the stage ran: train.lr of params.yaml (from 0.01 to 0.02)",
+    )
+    assert not (root / "models/finetuned").exists()
+    trace = "metrics/finetune/trace.tsv"
+    kept = (root / ".reprise/refused/finetune" / trace).read_bytes()
+    assert warm.run(root, REPRISE_WORKERS="1") == (0, "")
+    assert (root / trace).read_bytes() != kept
+    tiny.set_params(root, epochs="4")
+    assert warm.run(root, REPRISE_WORKERS="1") == (0, "finetune: goes on from step 24\n")
+    assert (root / trace).read_bytes() == kept
+
+
+def test_an_edit_while_it_starts_is_refused_before_it_computes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is digested for the checkpoints could be another thing than what was imported and decoded."""
+    monkeypatch.chdir(root)
+    shutil.copy(tiny.ROOT / "dvc.yaml", root)
+    inputs, params = graph.inputs("finetune"), load(finetune.Params)
+    (root / "models/base/config.json").write_text("{}")
+    folders = Path("data/tokens"), Path("models/base"), Path("models/finetuned")
+    with pytest.raises(InputError, match=r"^changed while the stage was starting: models/base/config\.json\. Nothing"):
+        finetune.finetune(params, Alone(), *folders, Path("metrics/finetune.json"), Path("metrics/finetune"), inputs)  # type: ignore[arg-type]
+
+
+class Alone:
+    """A group of one, without a device."""
+
+    rank, size = 0, 1
+
+    def gather(self, value: str) -> list[str]:
+        """Return [value]."""
+        return [value]
