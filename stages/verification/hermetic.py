@@ -1,8 +1,11 @@
 """A stage with nothing of the project around it but what dvc.yaml says it reads.
 
 `run` copies a stage's dependencies, and params.yaml with its params alone, to an empty folder, runs the stage there
-and names whatever else it opens, lists, writes or removes of the project. What is not there cannot be read by any
-program; attempts are seen of Python alone (watching.py), and not those that only ask whether a file exists.
+and names whatever else it opens, lists, writes or removes of the project. The project itself is empty for it and for
+all programs it starts, and they can write nowhere else, where the system lets us arrange that (confinement.py); the
+field `confinement` of metrics/environment.json says whether it did. What is tried in vain is named only when Python's
+audit events tell of it (watching.py), which they do of no other program; without confinement such a program may read
+what lies outside that folder, unseen. Whether a file exists may always be asked, and files of the system may be read.
 
     python -m stages.verify --environments hermetic
 
@@ -17,6 +20,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,14 +28,16 @@ from typing import Any
 from stages.core import yaml12
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
+from stages.core.files import read_json, write_json
 from stages.project.graph import GRAPH, Stage, stages
 from stages.repro.digests import of_folder
-from stages.verification import watching
+from stages.verification import confinement, watching
 
 PARAMS = "params.yaml"
 PACKAGE = "stages/__init__.py"  # of no stage's deps, for a test keeps it free of code
 RECORD = "metrics/environment.json"  # no output, for it differs between runs that came out the same
 SCRATCH = ".reprise"
+NONE = "none: programs other than Python are not seen"
 NOT_DECLARED = {"reads": "deps", "lists": "deps", "writes": "outs", "removes": "outs"}
 
 
@@ -63,7 +69,8 @@ def run(project: Path, stage: Stage, python: str = sys.executable) -> list[str]:
     log.unlink(missing_ok=True)
     _fill(sandbox, project, stage)
     before = of_folder(sandbox)
-    code, last = _ended(sandbox, project, stage, log, python)
+    confined = _confined(sandbox, project)
+    code, last = _ended(sandbox, project, stage, log, [*confined, python])
     touched = set(log.read_text(encoding="utf-8").splitlines()) if log.is_file() else set()
     after = of_folder(sandbox)
     for path in after.keys() | before.keys():
@@ -74,7 +81,7 @@ def run(project: Path, stage: Stage, python: str = sys.executable) -> list[str]:
         why = f": {last}" if last else ""
         raise InputError(f"stage {stage.name} ends with code {code} when only what {GRAPH} lists is there{why}")
     if not amiss:
-        _return(sandbox, project, stage)
+        _return(sandbox, project, stage, confinement.NAME if confined else NONE)
     shutil.rmtree(sandbox)
     return sorted(amiss)
 
@@ -110,7 +117,18 @@ def _only(tree: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _ended(sandbox: Path, project: Path, stage: Stage, log: Path, python: str) -> tuple[int, str]:
+def _confined(sandbox: Path, project: Path) -> list[str]:
+    """Return what confines a command to `sandbox`: the project and the code that verifies it are empty folders then."""
+    own = Path(__file__).parents[2]
+    caches = os.environ.get("REPRISE_CACHE") or Path(
+        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "reprise"
+    )
+    Path(caches).mkdir(parents=True, exist_ok=True)
+    writable = [sandbox.parent, Path(caches), Path(tempfile.gettempdir()), Path("/dev/shm")]
+    return confinement.prefix([project, own], [Path(sys.prefix), Path(sys.base_prefix)], writable)
+
+
+def _ended(sandbox: Path, project: Path, stage: Stage, log: Path, python: list[str]) -> tuple[int, str]:
     """Run the stage's command; return its exit code and the last line it said on standard error."""
     watched = {
         "sandbox": str(sandbox), "project": str(project), "log": str(log), "reads": [*stage.deps, PARAMS, PACKAGE],
@@ -119,7 +137,7 @@ def _ended(sandbox: Path, project: Path, stage: Stage, log: Path, python: str) -
     environment = {**os.environ, watching.WATCHED: json.dumps(watched), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PYTHONPATH"] = str(_python_path(sandbox.parent, environment.get("PYTHONPATH")))
     words = shlex.split(stage.command)
-    command = [python, *words[1:]] if words[0] == "python" else words
+    command = [*python, *words[1:]] if words[0] == "python" else [*python[:-1], *words]
     process = subprocess.Popen(command, cwd=sandbox, env=environment, stderr=subprocess.PIPE)
     assert process.stderr is not None
     tail = b""
@@ -147,7 +165,11 @@ def _within(path: str, known: tuple[str, ...]) -> bool:
     return any(path == one or path.startswith(f"{one}/") for one in known)
 
 
-def _return(sandbox: Path, project: Path, stage: Stage) -> None:
+def _return(sandbox: Path, project: Path, stage: Stage, confined: str) -> None:
+    """Move what the stage wrote to the project; its record says how it was confined."""
+    if (sandbox / RECORD).is_file():
+        record = {name: {**facts, "confinement": confined} for name, facts in read_json(sandbox / RECORD).items()}
+        write_json(sandbox / RECORD, record)
     for path in (*stage.outs, RECORD):
         source, target = sandbox / path, project / path
         if source.exists():

@@ -22,7 +22,7 @@ AXES: dict[str, Axis] = {
     "finetune": "training conditions", "evaluate": "results",
 }  # fmt: skip
 NOTHING = Stage("", {}, {}, {})
-INNER = COST | {"cores", "workers", "packages", "settings"}  # no input, or told elsewhere
+INNER = COST | {"confinement", "cores", "workers", "packages", "settings"}  # no input, or told elsewhere
 
 
 def differences(reference: Lock, derived: Lock, files: Files) -> list[Input]:

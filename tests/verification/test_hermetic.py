@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from stages.core.errors import InputError
-from stages.verification import hermetic
+from stages.core.files import read_json
+from stages.verification import confinement, hermetic
 from stages.verification.derivation import BACKWARDS
 from stages.verification.hermetic import Stage
 
@@ -180,5 +182,47 @@ def test_what_stands_in_for_python_tells_a_fault(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-2:] == [
         "hermetic: error: stage first reads inputs/test.tsv, which dvc.yaml does not list among its deps",
-        "writes stray, which dvc.yaml does not list among its outs",
+        "  writes stray, which dvc.yaml does not list among its outs",
     ]
+
+
+ESCAPES = {  # each reads inputs/test.tsv of the project, or writes outside of it, unseen by Python's audit events
+    "a program": "subprocess.run(['cat', SECRET], check=True)",
+    "ctypes": "import ctypes; assert ctypes.CDLL(None).open(SECRET.encode(), 0) >= 0",
+    "pyarrow": "import pyarrow; pyarrow.OSFile(SECRET).read()",
+    "a symlink": "os.symlink(SECRET, '.reprise/link'); subprocess.run(['cat', '.reprise/link'], check=True)",
+    "a Python without hooks": "subprocess.run([sys.executable, '-I', '-c', f'open({SECRET!r})'], check=True)",
+    "writing outside": "subprocess.run(['touch', os.environ['OUTSIDE']], check=True)",
+}
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+@pytest.mark.parametrize("confined", [True, False], ids=["confined", "not confined"])
+def test_an_escape_that_python_does_not_tell_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, escape: str, confined: bool
+) -> None:
+    """It fails where the system confines; where it does not, the record says that it would not have been seen."""
+    secret = str(tmp_path / "own/inputs/test.tsv")
+    more = "Path('metrics/environment.json').write_text('{\"first\": {}}')\nos.makedirs('.reprise', exist_ok=True)\n"
+    root = project(tmp_path / "own", f"SECRET = {secret!r}\n{more}{ESCAPES[escape]}")
+    monkeypatch.setenv("OUTSIDE", str(tmp_path / "outside"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("REPRISE_CACHE", str(tmp_path / "archives"))
+    if not confined:
+        monkeypatch.setattr(confinement, "prefix", lambda *_: [])
+    if confined and confinement.prefix([tmp_path], [], []):
+        with pytest.raises(InputError, match="stage first ends with code 1 when only what dvc.yaml lists is there: "):
+            ran(root)
+        assert not (tmp_path / "outside").exists()
+    else:
+        assert ran(root) == []
+        record = {"first": {"confinement": "none: programs other than Python are not seen"}}
+        assert read_json(root / "metrics/environment.json") == record
+
+
+def test_an_honest_stage_says_that_it_was_confined(tmp_path: Path) -> None:
+    root = project(tmp_path / "own", "Path('metrics/environment.json').write_text('{\"first\": {\"cores\": 2}}')")
+    assert ran(root) == []
+    (confined,) = {facts["confinement"] for facts in read_json(root / "metrics/environment.json").values()}
+    assert confined == ("mount namespace" if confinement.prefix([tmp_path], [], []) else hermetic.NONE)
