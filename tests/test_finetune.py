@@ -340,20 +340,21 @@ def test_an_edit_while_it_runs_is_refused_and_its_checkpoints_serve_the_old_valu
 
 def test_an_edit_while_it_starts_is_refused_before_it_computes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is digested for the checkpoints could be another thing than what was imported and decoded."""
+    import torch
+
+    from stages.repro.group import Alone
+
     monkeypatch.chdir(root)
     shutil.copy(tiny.ROOT / "dvc.yaml", root)
     inputs, params = graph.inputs("finetune"), load(finetune.Params)
     (root / "models/base/config.json").write_text("{}")
     folders = Path("data/tokens"), Path("models/base"), Path("models/finetuned")
     with pytest.raises(InputError, match=r"^changed while the stage was starting: models/base/config\.json\. Nothing"):
-        finetune.finetune(params, Alone(), *folders, Path("metrics/finetune.json"), Path("metrics/finetune"), inputs)  # type: ignore[arg-type]
-
-
-class Alone:
-    """A group of one, without a device."""
-
-    rank, size = 0, 1
-
-    def gather(self, value: str) -> list[str]:
-        """Return [value]."""
-        return [value]
+        finetune.finetune(
+            params,
+            Alone(torch.device("cpu")),
+            *folders,
+            Path("metrics/finetune.json"),
+            Path("metrics/finetune"),
+            inputs,
+        )
