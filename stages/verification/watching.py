@@ -52,8 +52,8 @@ def hook(
             allowed = [*reads, *writes] if verb in ("reads", "lists") else writes
             if any(_inner(inner, known) is not None for known in allowed):
                 return
-            if verb in ("writes", "lists") and any(_inner(known, inner) is not None for known in writes):
-                return  # a folder above an output
+            if verb != "reads" and any(_inner(known, inner) is not None for known in writes):
+                return  # a folder above an output; it is empty when it is removed
         elif _inner(name, project) is None or any(_inner(name, known) is not None for known in free):
             return
         line = f"{verb} {name if inner is None else inner}\n".encode()
