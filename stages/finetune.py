@@ -145,7 +145,7 @@ def finetune(
             _save_model(model, schema, base, folder)
             write_json(metrics, _summary(model, loop, state))
             shutil.copytree(curves_out, curves)
-        shutil.rmtree(loop.scratch)
+        shutil.rmtree(loop.scratch, ignore_errors=True)
         seconds = time.perf_counter() - began
         environment.record("finetune", {"workers": group.size, "peak_memory_mb": memory, "seconds": round(seconds, 1)})
 

@@ -186,6 +186,19 @@ def test_workers_end_with_a_killed_supervisor(warm: Warm, root: Path) -> None:
         time.sleep(0.05)
 
 
+def test_scratch_that_is_removed_ends_the_run_in_one_line(warm: Warm, root: Path) -> None:
+    tiny.set_params(root, epochs="500", checkpoint_every="1000")
+    started = warm.start(root, REPRISE_WORKERS="1")
+    wait_for_step(root, 2)
+    shutil.rmtree(root / ".reprise")
+    code, said = started.wait(60)
+    assert code == 2, said
+    assert re.fullmatch(
+        r"finetune: error: \.reprise/\w+/\w+\.tsv: its folder was removed while the stage ran; start it again\n", said
+    )
+    assert not (root / "models/finetuned").exists()
+
+
 def test_a_second_run_in_the_same_folder_is_refused(warm: Warm, root: Path) -> None:
     tiny.set_params(root, epochs="500")
     first = warm.start(root, REPRISE_WORKERS="1")

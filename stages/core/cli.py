@@ -17,7 +17,8 @@ from stages.core.shown import paragraphs, terminal
 if TYPE_CHECKING:
     import argparse
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)  # the disk's refusals, no fault of the code
+# The refusals of the disk and of its owner: no fault of the code.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE)
 TRACEBACK = "REPRISE_TRACEBACK"  # set by developers: an internal error then shows where it arose
 WIDTH = 400  # characters of an internal error's text
 

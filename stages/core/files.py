@@ -31,7 +31,7 @@ def outputs(*targets: Path, accept: Accept | None = None) -> Iterator[tuple[Path
     """
     staged = tuple(t.with_name(f".{t.name}.partial") for t in targets)
     try:
-        for path in staged:
+        for path in (*staged, *map(_aside, targets)):
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove(path)
         yield staged
@@ -66,7 +66,9 @@ def _swap(staged: Sequence[Path], targets: Sequence[Path]) -> None:
     had: dict[Path, bool] = {}
     try:
         for path, target in zip(staged, targets, strict=True):
-            had[target] = _keep(target)
+            had[target] = os.path.lexists(target)
+            if had[target]:
+                _keep(target)
             if _is_folder(target) or path.is_dir():  # a folder takes no other's place, as a file does
                 _remove(target)
             os.replace(path, target)
@@ -80,19 +82,16 @@ def _swap(staged: Sequence[Path], targets: Sequence[Path]) -> None:
             _remove(_aside(target))
 
 
-def _keep(target: Path) -> bool:
-    """Keep what is at `target` under another name; return whether there is anything. A folder moves, a file is copied.
+def _keep(target: Path) -> None:
+    """Keep what is at `target` under another name: a folder moves there, a file is copied.
 
     No hard link: of a file in a lower layer of overlayfs its two names fall apart.
     """
     aside = _aside(target)
-    _remove(aside)
-    if not os.path.lexists(target):
-        return False
     try:
         if _is_folder(target):
             os.replace(target, aside)
-            return True
+            return
     except OSError as error:
         if error.errno != errno.EXDEV:  # a folder of a lower layer cannot be renamed
             raise
@@ -101,15 +100,15 @@ def _keep(target: Path) -> bool:
     except BaseException:
         _remove(aside)
         raise
-    return True
 
 
 def _restore(had: Mapping[Path, bool], reason: BaseException) -> None:
-    """Bring back what was kept. Raises InputError that says where it lies when that fails."""
+    """Bring back what each target had. Raises InputError that says where it lies when that fails."""
     lost = []
-    for target, kept in had.items():
+    for target in had:
+        kept = os.path.lexists(_aside(target))
         try:
-            if not kept or _is_folder(target):
+            if not had[target] or (kept and _is_folder(target)):
                 _remove(target)
             if kept:
                 os.replace(_aside(target), target)
@@ -179,6 +178,16 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON: {error}") from None
+
+
+def check_readable(folder: Path) -> None:
+    """Raise InputError that names a file of the folder that cannot be opened: libraries say that it is not there."""
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.is_file():
+                path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
 def tsv_line(cells: Iterable[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,16 @@ def read_batches(path: Path, columns: list[str] | None = None, rows: int = ROWS_
     try:
         with pq.ParquetFile(path) as file:
             yield from file.iter_batches(rows, columns=columns)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
     except pa.ArrowException as error:
         raise InputError(f"{path}: not a readable Parquet file: {error}") from None
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path}: no such file")
+    return InputError(f"{path}: cannot be read: {os.strerror(error.errno) if error.errno else error}")
 
 
 @contextlib.contextmanager
@@ -62,8 +69,8 @@ class Rows:
     def __init__(self, path: Path) -> None:
         try:
             self.table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
+        except OSError as error:
+            raise _unreadable(path, error) from None
         except pa.ArrowException as error:
             raise InputError(f"{path}: not a readable Arrow file: {error}") from None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError, nearest, refusals_told
-from stages.core.files import read_json
+from stages.core.files import check_readable, read_json
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -77,6 +77,7 @@ def load_encoder(folder: Path, max_length: int, pad_token: str | None = None) ->
     """
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json, wanted a model folder with its config and tokenizer")
+    check_readable(folder)
     config = _object(folder / "config.json")
     whole = load_tokenizer(folder)
     direction = (whole.truncation or {}).get("direction", "right")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stages.core.errors import InputError
 from stages.core.files import tsv_line
 
 Mark = Mapping[str, Any]  # what a checkpoint notes of a table: its size in bytes and its SHA-256
@@ -37,10 +38,13 @@ class Curve:
         return {"size": self._size, "sha256": self._digest.hexdigest()}
 
     def append(self, line: str) -> None:
-        """Add one line, which ends in a newline."""
+        """Add one line, which ends in a newline. Raises InputError when the folder was removed."""
         data = line.encode()
-        for path in self._files:
-            with path.open("ab") as file:
-                file.write(data)
+        try:
+            for path in self._files:
+                with path.open("ab") as file:
+                    file.write(data)
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: its folder was removed while the stage ran; start it again") from error
         self._digest.update(data)
         self._size += len(data)

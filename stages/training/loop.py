@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from stages.core import progress
+from stages.core.errors import InputError
 from stages.core.files import tsv_line
 from stages.training import checkpoint, optimiser
 from stages.training.curves import Curve, intact
@@ -220,11 +220,12 @@ class Loop:
     def _restore_best(self) -> None:
         if self.group.rank != 0:
             return
-        best: dict[str, Tensor] = next(
-            dict(b.tensors["weights"])
-            for b in checkpoint.latest(self.scratch / "best")
-            if b.step == self.state.best_step
-        )
+        found = (b for b in checkpoint.latest(self.scratch / "best") if b.step == self.state.best_step)
+        best = next((b.tensors["weights"] for b in found), None)
+        if best is None:
+            raise InputError(
+                f"{self.scratch / 'best'}: the best weights were removed while the stage ran; start it again"
+            )
         with torch.no_grad():
             for name, parameter in self.learning.items():
                 parameter.copy_(best[name])

@@ -9,7 +9,8 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core import files
+from stages.core.cli import errors_told
 from stages.core.errors import InputError
+from stages.core.tables import Rows, read_batches
 from tests.core.targets import NEW, OLD, tree, write
 from tests.tiny import ROOT
 
@@ -299,3 +302,36 @@ def test_tsv(tmp_path: Path) -> None:
 def test_tsv_floats_read_back_to_the_bit(value: float) -> None:
     assert math.copysign(1, float(files.tsv_line([value]))) == math.copysign(1, value)
     assert float(files.tsv_line([value])) == value
+
+
+@pytest.fixture
+def foreign() -> Iterator[Path]:
+    """Yield a folder with a file that is not ours to read; root, who may read everything, is another user meanwhile."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "closed").write_text("{}")
+        (folder / "closed").chmod(0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+@pytest.mark.parametrize(
+    "read", [files.read_json, lambda path: files.check_readable(path.parent), Rows, lambda path: [*read_batches(path)]]
+)
+def test_what_may_not_be_read_is_not_called_missing(foreign: Path, read: Callable[[Path], Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        read(foreign / "closed")
+    assert str(caught.value) == f"{foreign / 'closed'}: cannot be read: Permission denied"
+
+
+def test_a_command_says_what_may_not_be_read(foreign: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), errors_told("command"):
+        (foreign / "closed").read_bytes()
+    assert capsys.readouterr().err == f"command: error: {foreign / 'closed'}: Permission denied\n"
