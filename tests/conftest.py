@@ -28,6 +28,9 @@ settings.register_profile(
 settings.register_profile("fuzz", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("fuzz" if os.environ.get("REPRISE_FUZZ") else "test")
 
+for _name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"):
+    os.environ.pop(_name, None)  # within a hook of Git they lead to its repository
+
 TOGETHER = ("tests/pipeline", "tests/exactness")  # in the order in which they begin
 
 

@@ -38,7 +38,11 @@ _OPTIONS = (
     "--no-pager", "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", "-c", "core.commitGraph=false",
     "-c", "submodule.recurse=false",
 )  # fmt: skip
+# What a clone runs in the repository that is cloned, where it must fetch nothing from elsewhere. That Git is allowed
+# there is known by then; a clone would look for its folder .git among safe.directory.
+_UPLOAD = "GIT_ALLOW_PROTOCOL=none git -c safe.directory='*' upload-pack"
 _NONE_HERE = "not a git repository (or any"
+_REFETCH = "git fetch --refetch --no-filter brings what a partial clone lacks"
 _START = "git add -A && git commit -m start"
 
 
@@ -76,12 +80,13 @@ def _run(
 
 def _refusal(folder: Path, command: str, ended: subprocess.CompletedProcess[bytes]) -> InputError:
     lines = [line.strip() for line in ended.stderr.decode(errors="replace").splitlines() if line.strip()]
-    text = re.sub("\n(?=[A-Z])", ". ", "\n".join(lines)).replace("\n", " ")
+    text = re.sub("(?<![.:])\n(?=[A-Z]|fatal:)", ". ", "\n".join(lines)).replace("\n", " ")
     if _NONE_HERE in text:
         where = folder.resolve()
         return InputError(f"{where}: in no Git repository (a ZIP file brings none): git init && {_START}")
     fatal = re.search(r"\b(fatal|error): .*", text)
-    return InputError(f"git {command}: {fatal[0] if fatal else text or f'ended with code {ended.returncode}'}")
+    partial = f" ({_REFETCH})" if "promisor remote" in text else ""
+    return InputError(f"git {command}: {fatal[0] if fatal else text or f'ended with code {ended.returncode}'}{partial}")
 
 
 def inside(folder: Path) -> bool:
@@ -205,9 +210,13 @@ def clone(folder: Path, sha: str, target: Path, edits: Sequence[str]) -> Path:
     """
     top = os.fsdecode(ask(folder, "rev-parse", "--show-toplevel")).rstrip("\n")
     target.parent.mkdir(parents=True, exist_ok=True)
-    source = ("clone", "--quiet", "--no-checkout", "--template=", "--", top, str(target.absolute()))
-    ask(folder, *source, protocol="file")
+    options = ("--quiet", "--no-checkout", "--template=", f"--upload-pack={_UPLOAD}")
+    source = ("--", top, str(target.absolute()))
+    ask(folder, "clone", *options, *source, options=("-c", "safe.directory=*"), protocol="file")
     ask(target, "checkout", "--quiet", "--detach", sha)
+    if lacking := os.fsdecode(ask(target, "ls-files", "--deleted", "-z")):  # a checkout that lacks objects succeeds
+        why = "its content is missing from the repository, which is damaged or a partial clone"
+        raise InputError(f"git checkout: {lacking.partition(chr(0))[0]}: {why} ({_REFETCH})")
     project = target / prefix(folder)
     for name in edits:
         if (folder / name).is_file():

@@ -107,5 +107,5 @@ def _listed(folder: Path, tree: str) -> dict[str, Entry]:
 def _content(folder: Path, name: str) -> bytes:
     content = contents(folder, [name]).get(name)
     if content is None:
-        raise InputError(f"git: object {name} is missing: the repository is damaged, or a partial clone")
+        raise InputError(f"git: object {name} is missing: the repository is damaged")
     return content

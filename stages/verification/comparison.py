@@ -11,12 +11,12 @@ from safetensors import SafetensorError
 from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.project import lock
-from stages.project.lock import Lock
+from stages.project.lock import LOCK, Lock
 from stages.repro.digests import of_folder
 from stages.verification import inputs, numbers
 from stages.verification.inputs import Files
 from stages.verification.records import Axis, Evidence, Input
-from stages.verification.reference import LOCK, Reference
+from stages.verification.reference import Reference
 
 TRACE = "metrics/finetune/trace.tsv"
 MODEL = "models/finetuned"

@@ -187,7 +187,7 @@ class Session:
 
     def _files(self) -> Callable[[str], list[str]]:
         repository, sha = self.commit.repository, self.commit.sha
-        base = git.last_change(repository, sha, reference.LOCK)
+        base = git.last_change(repository, sha, lock.LOCK)
 
         def files(path: str) -> list[str]:
             since = git.changed(repository, base, sha, path) if base else []

@@ -15,6 +15,7 @@ from stages.core.errors import InputError
 from stages.project import git, objects
 from tests.project.repository import Repository, given_away
 
+STAGES = Path(git.__file__).parents[1]
 LATIN = b"caf\xe9"  # in no UTF-8
 UNSAFE = "fatal: detected dubious ownership in repository at '{0}'. To add an exception for this directory, call: "
 UNSAFE += "git config --global --add safe.directory {0}"
@@ -36,6 +37,12 @@ QUESTIONS: dict[str, Callable[[Path], Any]] = {
     "ids": lambda root: objects.ids(root, "blob", ["HEAD:a"]),
     "clone": lambda root: git.clone(root, "HEAD", root.parent / "clone", []),
 }
+
+
+def test_git_is_asked_in_one_place() -> None:
+    asking = re.compile(r"""["']git["'],|\b(scmrepo|dulwich|pygit2)\b""")
+    files = {path.relative_to(STAGES).as_posix(): path.read_text(encoding="utf-8") for path in STAGES.rglob("*.py")}
+    assert [name for name, text in files.items() if asking.search(text)] == ["project/git.py"]
 
 
 @pytest.fixture
@@ -81,6 +88,7 @@ def test_what_the_user_allows_is_allowed(repository: Repository, monkeypatch: py
     for key, value in {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": str(repository.root)}.items():
         monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
     assert git.edited(repository.root) == []
+    assert (git.clone(repository.root, "HEAD", repository.root.parent / "clone", []) / "a").is_file()
 
 
 @pytest.mark.parametrize("question", sorted(QUESTIONS.keys() - {"inside"}))
@@ -155,6 +163,21 @@ def test_a_shallow_clone_says_so(repository: Repository, tmp_path: Path) -> None
         "(git fetch --unshallow brings them)"
     )
     assert (git.clone(tmp_path / "cut", sha, tmp_path / "clone", []) / "a").read_text() == "2"
+
+
+def test_a_partial_clone_fetches_nothing(repository: Repository, tmp_path: Path) -> None:
+    for key in ("allowFilter", "allowAnySHA1InWant"):
+        repository.git("config", f"uploadpack.{key}", "true")
+    part = Repository(tmp_path / "part")
+    source = ("clone", "-q", "--no-checkout", "--filter=blob:none", repository.root.as_uri(), str(part.root))
+    repository.git(*source)
+    part.git("config", "remote.origin.uploadpack", f"touch '{tmp_path}/ran'; git-upload-pack")
+    sha = git.commit(part.root, "HEAD")
+    for question in (lambda: objects.file(part.root, sha, "a"), lambda: git.clone(part.root, sha, tmp_path / "c", [])):
+        with pytest.raises(InputError) as error:
+            question()
+        assert str(error.value).endswith(" (git fetch --refetch --no-filter brings what a partial clone lacks)")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_commit_that_no_branch_holds_is_cloned(repository: Repository, tmp_path: Path) -> None:
