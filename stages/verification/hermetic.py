@@ -1,11 +1,12 @@
 """A stage with nothing of the project around it but what dvc.yaml says it reads.
 
 `run` copies a stage's dependencies, and params.yaml with its params alone, to an empty folder, runs the stage there
-and names whatever else it opens, lists, writes or removes of the project. The project itself is empty for it and for
-all programs it starts, and they can write nowhere else, where the system lets us arrange that (confinement.py); the
-field `confinement` of metrics/environment.json says whether it did. What is tried in vain is named only when Python's
-audit events tell of it (watching.py), which they do of no other program; without confinement such a program may read
-what lies outside that folder, unseen. Whether a file exists may always be asked, and files of the system may be read.
+and names whatever else it opens, lists, writes or removes of the project. Where the system lets us (confinement.py),
+the project itself is empty for the stage and all programs it starts, and of the rest of the disk they can write only
+to caches and the temporary folder; the field `confinement` of metrics/environment.json says whether it was so. What is
+tried in vain is named when Python's audit events tell of it (watching.py), which they do of no other program; without
+confinement such a program may read what lies outside its folder, unseen. Whether a file exists may always be asked, and
+files of the system may be read.
 
     python -m stages.verify --environments hermetic
 
@@ -14,6 +15,7 @@ runs every stage so: `command` is what stands in there for the `python` of dvc.y
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -119,12 +121,13 @@ def _only(tree: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 
 def _confined(sandbox: Path, project: Path) -> list[str]:
     """Return what confines a command to `sandbox`: the project and the code that verifies it are empty folders then."""
-    own = Path(__file__).parents[2]
-    caches = os.environ.get("REPRISE_CACHE") or Path(
-        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "reprise"
-    )
-    Path(caches).mkdir(parents=True, exist_ok=True)
-    writable = [sandbox.parent, Path(caches), Path(tempfile.gettempdir()), Path("/dev/shm")]
+    own, user = Path(__file__).parents[2], os.environ.get("HOME", os.sep)
+    caches = [os.environ.get("XDG_CACHE_HOME") or f"{user}/.cache"]  # of what download fetches with
+    caches += [os.environ[name] for name in ("REPRISE_CACHE", "HF_HOME") if os.environ.get(name)]
+    for cache in caches:
+        with contextlib.suppress(OSError):
+            Path(cache).mkdir(parents=True, exist_ok=True)
+    writable = [sandbox.parent, *map(Path, caches), Path(user, ".npm"), Path(tempfile.gettempdir()), Path("/dev/shm")]
     return confinement.prefix([project, own], [Path(sys.prefix), Path(sys.base_prefix)], writable)
 
 
