@@ -94,3 +94,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_unique)  # raises ValueError and RecursionError
+
+
+def reason(error: Exception) -> str:
+    """Return what DECODER found, in words that fit a file."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error).partition(";")[0]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from stages.core.errors import InputError
-from stages.formats.cells import DECODER, cells_of
+from stages.formats.cells import DECODER, cells_of, reason
 from stages.formats.content import LONGEST, decoded
 
+_TOKEN = 20  # characters, more than any that a piece can cut and the parser then calls wrong
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
@@ -62,21 +63,27 @@ class _Content:
                 row, self.at = DECODER.raw_decode(self.text, self.at)
                 self.number += 1
                 return dict(row)
-            except json.JSONDecodeError as error:
-                place = error.pos - self.at
-                whole = len(self.text) - self.at > LONGEST
-                if whole or not self.more():
-                    self.at += place
-                    also = f", or a row of more than {LONGEST:,} characters" if whole else ""
-                    raise self.fault(f"{error.msg}{also}") from None
             except (ValueError, RecursionError) as error:
-                deep = isinstance(error, RecursionError)
-                raise self.fault("nested too deeply" if deep else str(error)) from None
+                self._go_on(error)
 
-    def fault(self, reason: str) -> InputError:
+    def _go_on(self, error: Exception) -> None:
+        """Read another piece if a row may have been cut by the end of the last. Raises InputError otherwise."""
+        if not isinstance(error, json.JSONDecodeError):
+            raise self.fault(reason(error)) from None
+        place = error.pos - self.at
+        cut = error.msg.startswith("Unterminated string") or len(self.text) - error.pos < _TOKEN
+        if cut and len(self.text) - self.at > LONGEST:
+            raise self.fault(
+                f"a row of more than {LONGEST:,} characters begins here: is a text never closed?"
+            ) from None
+        if not (cut and self.more()):
+            self.at += place
+            raise self.fault(reason(error)) from None
+
+    def fault(self, what: str) -> InputError:
         """Return the error that names the place of the next character."""
         line = self.line + self.text.count("\n", 0, self.at)
-        return InputError(f"{self.path}, line {line}, behind row {self.number}: not JSON: {reason}")
+        return InputError(f"{self.path}, line {line}, behind row {self.number}: not JSON: {what}")
 
     def wrong(self, wanted: str) -> InputError:
         """Return the error that says what the next character is, and what is wanted."""

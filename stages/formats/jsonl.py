@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from stages.core.errors import InputError
-from stages.formats.cells import DECODER, cells_of
+from stages.formats.cells import DECODER, cells_of, reason
 from stages.formats.text import lines
+
+_ARRAY = "; a file that is one array of objects is format json"
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,11 @@ class Jsonl:
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
         row = DECODER.decode(line)
-    except RecursionError:
-        raise InputError(f"{where}: not JSON that can be read: nested too deeply") from None
-    except ValueError as error:
-        reason = f"column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
-        several = "; a file that is one array of objects is format json" if line.lstrip().startswith("[") else ""
-        raise InputError(f"{where}: not JSON: {reason}{several}") from None
+    except (ValueError, RecursionError) as error:
+        place = f"column {error.colno}: " if isinstance(error, json.JSONDecodeError) else ""
+        several = _ARRAY if line.lstrip().startswith("[") else ""
+        raise InputError(f"{where}: not JSON: {place}{reason(error)}{several}") from None
     if not isinstance(row, dict):
-        several = "; a file that is one array of objects is format json" if isinstance(row, list) else ""
+        several = _ARRAY if isinstance(row, list) else ""
         raise InputError(f"{where}: found {line[:60]!r}, wanted a JSON object{several}")
     return row
