@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stages.core import yaml12
+from tests.core.test_shown import GFM, HOSTILE
 
 FOLDER = Path(__file__).parents[1] / ".github/workflows"
 WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml12.read(path)[0] for path in sorted(FOLDER.glob("*.yaml"))}
@@ -69,20 +70,36 @@ def theirs(tmp_path: Path) -> Path:
 
 def test_a_hostile_report_becomes_harmless(tmp_path: Path, theirs: Path) -> None:
     (theirs / "report.md").write_bytes(
-        b"# Run\n\n| a | b |\n\n@all <img src=x> ![](x://y) \xff\n\n## Plots\n\n![Loss](report/loss.png)\n"
+        b"# Run\n\n| a | b |\n\n@all <img src=x> !![](x://y) \xff\x1b\xe2\x80\xae\n```\n~~~\n"
+        b"\n## Plots\r\n![Loss](report/loss.png)\n"
     )
     done = bash(tmp_path, step("comment", "Make it harmless")["run"], RUN="run-url")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "comment.md").read_text(encoding="utf-8") == (
-        "<!-- reprise report -->\n# Run\n\n| a | b |\n\n@\u200ball &lt;img src=x> [](x://y) \n\n\n\n"
+        "<!-- reprise report -->\n```text\n# Run\n\n| a | b |\n\n@all <img src=x> !![](x://y) \n'''\n~~~\n\n\n```\n\n"
         'Plots and the whole page: [artifact "report"](run-url)\n'
     )
 
 
-def test_a_report_is_cut_to_what_a_comment_holds(tmp_path: Path, theirs: Path) -> None:
-    (theirs / "report.md").write_text("é" * 100_000)
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name != "half a character"])
+def test_whatever_the_report_holds_is_one_block_of_code(tmp_path: Path, theirs: Path, name: str) -> None:
+    (theirs / "report.md").write_text(f"```\n{HOSTILE[name]}\n````\n{HOSTILE[name]}", encoding="utf-8")
+    assert bash(tmp_path, step("comment", "Make it harmless")["run"], RUN="run-url").returncode == 0
+    tokens = GFM.parse((tmp_path / "comment.md").read_text(encoding="utf-8"))
+    assert [token.type for token in tokens] == [
+        "html_block", "fence", "paragraph_open", "inline", "paragraph_close",
+    ]  # fmt: skip
+    assert tokens[0].content == "<!-- reprise report -->\n"
+    assert not set("\x1b\x07\u202e\r`") & set(tokens[1].content)
+
+
+@pytest.mark.parametrize(("text", "length"), [("é" * 600_000, 30_000), ("@" * 59_999, 59_999), ("`\n" * 2**20, 60_000)])
+def test_a_report_is_cut_to_what_a_comment_holds(tmp_path: Path, theirs: Path, text: str, length: int) -> None:
+    (theirs / "report.md").write_text(text, encoding="utf-8")
     assert bash(tmp_path, step("comment", "Make it harmless")["run"], RUN="u").returncode == 0
-    assert 29_000 < len((tmp_path / "comment.md").read_text(encoding="utf-8")) < 65_536
+    comment = (tmp_path / "comment.md").read_text(encoding="utf-8")
+    assert length < len(comment) < length + 200
+    assert comment.endswith('\n```\n\nPlots and the whole page: [artifact "report"](u)\n')
 
 
 def test_a_report_that_is_a_link_is_refused(tmp_path: Path, theirs: Path) -> None:

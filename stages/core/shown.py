@@ -39,11 +39,18 @@ def markdown(text: str) -> str:
     return _BLOCK.sub(r"\1\\\2", line).replace("@", "@\u2060")
 
 
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] = ()) -> str:
-    """Return a table of GitHub's Markdown; the cells are text, and the columns marked `right` end together."""
+def markdown_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool] = (), wide: bool = False
+) -> str:
+    """Return a table of GitHub's Markdown; the cells are text, and the columns marked `right` end together.
+
+    A `wide` one has columns of one width each, to be read as it is.
+    """
     rule = ["---:" if r else "---" for r in right or [False] * len(head)]
     lines = [rule if line is rule else [markdown(" ".join(c.split())) for c in line] for line in (head, rule, *rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    widths = [max(map(len, column)) if wide else 0 for column in zip(*lines, strict=True)]
+    padded = ([c.ljust(w) for c, w in zip(line, widths, strict=True)] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in padded)
 
 
 def html(text: str) -> str:

@@ -42,7 +42,7 @@ def difference(root: Path, what: str, base: str) -> str:
         for key, change in changes.items()
     ]
     head = ("Path", what.removesuffix("s").capitalize(), base, "workspace", "Change")
-    return markdown_table(head[: 2 + len(sides)], rows).strip() if rows else ""
+    return markdown_table(head[: 2 + len(sides)], rows, wide=True).strip() if rows else ""
 
 
 def _value(value: Any) -> str:
