@@ -17,6 +17,7 @@ from stages.reporting.tables import RELIABILITY, STEPS, VALIDATION, Table
 
 Runs = Mapping[str, Mapping[str, Table]]  # name -> the run's plots by path; the last is the one reported
 POINTS = 300  # of a curve: longer ones are drawn as the means of so many stretches of equal length
+LARGEST = 40  # classes of a confusion matrix that are drawn
 NUMBERED = 15  # classes up to which the cells of a confusion matrix carry their numbers
 SIZE = (4.6, 3.1)  # inches: what is legible on a page 400 pixels wide
 
@@ -103,7 +104,7 @@ def reliability(runs: Runs, palette: Palette) -> Figure:
 
 
 def confusion(table: Table, palette: Palette) -> Figure:
-    """Draw how many examples of each class were taken for which; the shade is the share of the class."""
+    """Draw how many examples of each of the LARGEST classes were taken for which; the shade is the class's share."""
     names = classes(table)
     figure, axes = _matrix(names, palette)
     for row, column, examples, share in _cells(table, "examples", "share"):
@@ -119,7 +120,7 @@ def confusion(table: Table, palette: Palette) -> Figure:
 def confusion_change(own: Table, base: Table, palette: Palette) -> Figure:
     """Draw by how many examples each cell differs: one colour where that is for the better, another for the worse.
 
-    Both have the same classes, of the same sizes.
+    Both have the same classes, of the same sizes; the LARGEST are drawn.
     """
     names = classes(own)
     before = {(row, column): examples for row, column, examples in _cells(base, "examples")}
@@ -138,8 +139,8 @@ def confusion_change(own: Table, base: Table, palette: Palette) -> Figure:
 
 
 def classes(table: Table) -> list[str]:
-    """Return the classes of a confusion matrix, the one with the most examples first."""
-    return [name for _, name in sorted(dict(zip(table["row"], table["actual"], strict=True)).items())]
+    """Return the LARGEST classes of a confusion matrix, the one with the most examples first."""
+    return [name for _, name in sorted(dict(zip(table["row"], table["actual"], strict=True)).items())][:LARGEST]
 
 
 def stretches(values: Sequence[float], most: int = POINTS) -> list[float]:
@@ -157,7 +158,9 @@ def smoothed(values: Sequence[float]) -> list[float]:
 
 
 def _cells(table: Table, *columns: str) -> list[tuple[Any, ...]]:
-    return list(zip(table["row"], table["column"], *(table[name] for name in columns), strict=True))
+    """Return the cells between the LARGEST classes: row, column, and what else of them is asked for."""
+    cells = zip(table["row"], table["column"], *(table[name] for name in columns), strict=True)
+    return [cell for cell in cells if max(cell[:2]) < LARGEST]
 
 
 def _colours(runs: Runs, palette: Palette) -> list[str]:

@@ -24,7 +24,6 @@ NAMES = {
 }  # fmt: skip
 TILES = ("accuracy", "macro_f1", "mcc", "log_loss")
 SPLITS = ("train", "validation", "test")
-MOST_CLASSES = 40  # rows of the table of classes
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # even markup that got through would load and run nothing
 
 
@@ -137,7 +136,8 @@ def _curves(run: Run) -> Iterator[str]:
 def _tested(run: Run) -> Iterator[str]:
     scores, flat, classes = run.scores, run.scores.flat(), class_scores(run.plots[CONFUSION])
     yield f"<h2>On the {count(run.data.test_rows)} test texts</h2>"
-    seen = "Confusion matrix: how many of a class were taken for which; the shade is the share of the class."
+    some = f" The largest {charts.LARGEST} of {count(len(classes))} classes." if len(classes) > charts.LARGEST else ""
+    seen = f"Confusion matrix: how many of a class were taken for which; the shade is the share of the class.{some}"
     right = "Reliability: how often predictions of a confidence were right. Larger dots stand for more texts."
     with settings():
         matrix = svg(charts.confusion(run.plots[CONFUSION], PAGE), "confusion", seen)
@@ -145,21 +145,21 @@ def _tested(run: Run) -> Iterator[str]:
     rows = [(NAMES.get(name, shown(name)), _number(value), *_ends(scores, name)) for name, value in flat.items()]
     totals = table(("score", "value", "95 % from", "to"), rows, (1, 2, 3))
     head = ("class", "texts", "predicted", "precision", "recall", "F1")
-    body = table(head, [_class(row) for row in classes[:MOST_CLASSES]], range(1, 6))
-    left = len(classes) - MOST_CLASSES
-    rest = f'<p class="muted">The largest {MOST_CLASSES}; {count(left)} more in data/predictions/scores.json.</p>'
+    body = table(head, [_class(row) for row in classes[: charts.LARGEST]], range(1, 6))
+    left = len(classes) - charts.LARGEST
+    rest = f'<p class="muted">{count(left)} smaller classes are in data/predictions/scores.json.</p>'
     yield grid(figure(matrix, seen), figure(dots, right))
     yield grid(card("Scores", totals), card("Classes", body, *([rest] if left > 0 else [])))
 
 
 def _class(row: ClassScores) -> tuple[str, ...]:
     counts = count(row.examples), count(row.predicted)
-    return (shown(row.label), *counts, _number(row.precision), _number(row.recall), _number(row.f1))
+    return (shown(row.label), *counts, *(_number(score, 4) for score in (row.precision, row.recall, row.f1)))
 
 
-def _number(value: float | None) -> str:
-    """Return the six decimals of the metrics file."""
-    return "undefined" if value is None else f"{value:.6f}"
+def _number(value: float | None, decimals: int = 6) -> str:
+    """Return a score, with the six decimals of the metrics file where there is room."""
+    return "undefined" if value is None else f"{value:.{decimals}f}"
 
 
 def _ends(scores: Scores, name: str) -> tuple[str, str]:

@@ -38,8 +38,8 @@ def difference(root: Path, what: str, base: str) -> str:
     sides = ("old", "new", "diff")[: 3 if what == "metrics" else 2]
     rows = [
         (path, key, *(_value(change.get(side)) for side in sides))
-        for path, changes in json.loads(done.stdout).items()
-        for key, change in changes.items()
+        for path, changes in sorted(json.loads(done.stdout).items())
+        for key, change in sorted(changes.items())  # DVC's own order is another each time
     ]
     head = ("Path", what.removesuffix("s").capitalize(), base, "workspace", "Change")
     return markdown_table(head[: 2 + len(sides)], rows, wide=True).strip() if rows else ""
@@ -60,12 +60,13 @@ def images(own: Plots, base: Plots | None, name: str, folder: Path) -> list[tupl
         made.append(("loss.png", "Loss", charts.loss(runs, PAPER)))
         made.append(("validation.png", "Scores of the validation rows", charts.validation(runs, PAPER)))
         made.append(("reliability.png", "Reliability on the test texts", charts.reliability(runs, PAPER)))
+        some = f", the largest {charts.LARGEST} classes" if len(_sizes(own)) > charts.LARGEST else ""
         if base is not None and _sizes(base) == _sizes(own):
-            changed = f"Confusion matrix: texts more or fewer than in {name}; orange is for the worse"
+            changed = f"Confusion matrix{some}: texts more or fewer than in {name}; orange is for the worse"
             matrix = charts.confusion_change(own[CONFUSION], base[CONFUSION], PAPER)
             made.append(("confusion.png", changed, matrix))
         else:
-            made.append(("confusion.png", "Confusion matrix", charts.confusion(own[CONFUSION], PAPER)))
+            made.append(("confusion.png", f"Confusion matrix{some}", charts.confusion(own[CONFUSION], PAPER)))
         for file, _, figure in made:
             png(figure, folder / file)
     return [(file, caption) for file, caption, _ in made]

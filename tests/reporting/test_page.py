@@ -68,8 +68,8 @@ def test_scores_are_those_of_the_metrics_file(plain: tuple[Project, str]) -> Non
     assert ["accuracy", "0.812345", "0.701234", "0.901235"] in found
     assert ["macro F1", "0.798765", "", ""] in found
     assert ["Matthews correlation", "undefined", "", ""] in found
-    assert ["yes", "4", "3", "1.000000", "0.750000", "0.857143"] in found
-    assert ["no", "2", "3", "0.666667", "1.000000", "0.800000"] in found
+    assert ["yes", "4", "3", "1.0000", "0.7500", "0.8571"] in found
+    assert ["no", "2", "3", "0.6667", "1.0000", "0.8000"] in found
 
 
 def test_the_tiles_round_to_four_places(plain: tuple[Project, str]) -> None:
