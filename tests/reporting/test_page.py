@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import pytest
 
 from stages.report import locked
+from stages.reporting import charts
 from stages.reporting.page import page
 from stages.reporting.run import read
-from tests.reporting.project import CONFUSION, WORST, Project
+from tests.reporting.project import CONFUSION, ENVIRONMENT, WORST, Project
 
 HOSTILE = "</div><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\u202e\x07\"'"
 QUOTED = '"' + HOSTILE.replace('"', '""') + '"'
@@ -186,3 +187,19 @@ def test_a_source_is_named(project: Project, source: dict[str, object], said: st
     project.params["data"]["source"] = source
     project.write()
     assert ["source", said] in rows(made(project))
+
+
+def test_of_many_classes_the_largest_are_shown_and_the_rest_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charts, "LARGEST", 1)
+    text = made(project)
+    assert [row[0] for row in rows(text) if row[0] in ("yes", "no")] == ["yes"]
+    assert "1 smaller classes are in data/predictions/scores.json." in text
+    assert "the shade is the share of the class. The largest 1 of 2 classes." in text
+
+
+def test_what_is_not_there_is_none(project: Project) -> None:
+    known = {"finetune": {**ENVIRONMENT["finetune"], "accelerator": None}}
+    (project.root / "metrics/environment.json").write_text(json.dumps(known))
+    assert ["accelerator", "none"] in rows(made(project))
