@@ -1,6 +1,9 @@
-"""Files and datasets of a Hugging Face hub, pinned by commit. No remote code, no pickles.
+"""Files and datasets of a Hugging Face hub. No remote code, no pickles.
 
-The hub is the public one or what HF_ENDPOINT names; its own cache and login (HF_HOME, `hf auth login`) are used.
+Each of `files` is pinned by its SHA-256 in params.yaml, and what was written is checked against it every time, whatever
+lies in the hub's cache. `splits` are pinned by the commit: their files are checked against the digests that the hub's
+tree of this commit states. The hub is the public one or what HF_ENDPOINT names; its own cache and login (HF_HOME,
+`hf auth login`) are used.
 """
 
 from __future__ import annotations
@@ -8,19 +11,21 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from stages.core import cli
 from stages.core.errors import InputError, nearest
+from stages.core.params import Section
 from stages.repro.digests import of_file
 from stages.repro.weights import unsafe
-from stages.sources.local import LocalFiles, RelativeName, place
+from stages.sources.local import LocalFiles, RelativeName, Sha256, place
 
 
 def _commit(revision: str) -> str:
@@ -35,6 +40,20 @@ def _repository(name: str) -> str:
     return name
 
 
+class Pinned(Section):
+    """One file of a repository."""
+
+    path: Annotated[RelativeName, Field(description="file in the repository")]
+    sha256: Annotated[
+        Sha256 | None, Field(description="SHA-256, 64 hex digits; left out, the stage tells what to write")
+    ] = None
+
+
+def _as_mapping(value: Any) -> Any:
+    """Take a path alone for a file whose SHA-256 is left out."""
+    return {"path": value} if isinstance(value, str) else value
+
+
 @dataclass(frozen=True)
 class Hub:
     """Files of one repository, or splits of a dataset turned into Parquet."""
@@ -43,7 +62,8 @@ class Hub:
     repo_type: Annotated[Literal["dataset", "model"], Field(description="dataset or model")]
     revision: Annotated[str, AfterValidator(_commit), Field(description="commit, 40 hex digits")]
     files: Annotated[
-        LocalFiles[RelativeName], Field(description="file to write: file in the repository; or give splits")
+        LocalFiles[Annotated[Pinned, BeforeValidator(_as_mapping)]],
+        Field(description="file to write: path in the repository and sha256; or give splits"),
     ] = field(default_factory=dict)
     splits: Annotated[LocalFiles[str], Field(description="Parquet file to write: split of the dataset")] = field(
         default_factory=dict
@@ -57,50 +77,74 @@ class Hub:
             raise ValueError("splits: only a repository of repo_type dataset has them")
         if self.config is not None and not self.splits:
             raise ValueError("config: chooses among splits, and files are asked for")
-        for name in self.files.values():
-            if self.repo_type == "model" and (refusal := unsafe(name)):
+        for file in self.files.values():
+            if self.repo_type == "model" and (refusal := unsafe(file.path)):
                 raise ValueError(f"files: {refusal}")
 
     def fetch(self, into: Path) -> None:
         """Fill `into`. Without network for `files` that the hub's cache holds; `splits` always ask the hub."""
         with _told(f"{self.repo} at {self.revision[:7]}"):
-            for name, path in self.files.items():
-                place(self._file(path), into, name)
+            if any(file.sha256 is None for file in self.files.values()):
+                raise InputError(self._unpinned())
+            for name, file in self.files.items():
+                self._hold(file.path, partial(_is_placed, into=into, name=name, wanted=file.sha256))
             if self.splits:
                 from stages.sources.splits import write_splits
 
                 self._reach()
-                write_splits(self.repo, self.revision, self.config, self.splits, into, self._file)
+                write_splits(self.repo, self.revision, self.config, self.splits, into, self._held_as_stated)
 
-    def _file(self, path: str) -> Path:
-        """Return a file of the repository in the hub's cache, its bytes checked. Raises InputError if it has none."""
+    def _unpinned(self) -> str:
+        """Return what params.yaml lacks: every file with the SHA-256 of what the hub has at this commit."""
+        found = {name: of_file(self._held_as_stated(file.path)) for name, file in self.files.items()}
+        lines = [f"    {name}: {{path: {self.files[name].path}, sha256: {digest}}}" for name, digest in found.items()]
+        return "\n".join(["every file wants its sha256; those of this commit are:", "  files:", *lines])
+
+    def _held_as_stated(self, path: str) -> Path:
+        """Return a file of the repository in the hub's cache; it has the digest that the hub states at this commit."""
+        from huggingface_hub import HfApi, RepoFile
+
+        stated = HfApi().get_paths_info(self.repo, [path], revision=self.revision, repo_type=self.repo_type)
+        wanted = {entry.lfs.sha256 if entry.lfs else entry.blob_id for entry in stated if isinstance(entry, RepoFile)}
+        if not wanted:
+            raise InputError(f"no file {path!r}{self._near(path)}")
+        return self._hold(path, lambda found: bool({of_file(found), _git_digest(found)} & wanted))
+
+    def _hold(self, path: str, is_right: Callable[[Path], bool]) -> Path:
+        """Return a file of the repository in the hub's cache; one that is not right is fetched again, once."""
+        from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import RemoteEntryNotFoundError
 
-        try:
-            return self._checked(path)
-        except RemoteEntryNotFoundError:
-            raise InputError(f"no file {path!r}{self._near(path)}") from None
+        for again in (False, True):
+            try:
+                found = Path(
+                    hf_hub_download(
+                        self.repo, path, repo_type=self.repo_type, revision=self.revision, force_download=again
+                    )
+                )
+            except RemoteEntryNotFoundError:
+                raise InputError(f"no file {path!r}{self._near(path)}") from None
+            except ValueError as error:  # the library's, for a second attempt without the hub
+                if not again:
+                    raise
+                raise InputError(
+                    f"{path}: damaged in the hub's cache, and the hub cannot be reached: {_why(error)}"
+                ) from None
+            if found.is_file() and is_right(found):
+                return found
+            if not again:
+                cli.say(f"{found}: damaged (not the bytes that are pinned); fetching it again")
+                found.unlink(missing_ok=True)  # or the library leaves it, though it fetches the bytes anew
+        raise InputError(f"{path}: its SHA-256 is {of_file(found)}, which is not what is pinned")
 
     def _reach(self) -> None:
         """Ask for the dataset's card, which need not be there: the `datasets` library explains refusals less well."""
+        from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import RemoteEntryNotFoundError
 
         with suppress(RemoteEntryNotFoundError):
-            self._checked("README.md")
-
-    def _checked(self, path: str) -> Path:
-        """Return a file of the repository in the hub's cache; a damaged one is fetched again."""
-        from huggingface_hub import hf_hub_download
-
-        for again in (False, True):
-            found = Path(
-                hf_hub_download(self.repo, path, repo_type=self.repo_type, revision=self.revision, force_download=again)
-            )
-            if _sound(found):
-                return found
-            if not again:
-                cli.say(f"{found}: damaged (its digest is not its name); fetching it again")
-        raise InputError(f"{path}: what the hub sends has not the digest that it states")
+            hf_hub_download(self.repo, "README.md", repo_type=self.repo_type, revision=self.revision)
+            self._held_as_stated("README.md")
 
     def _near(self, path: str) -> str:
         from huggingface_hub import HfApi
@@ -108,15 +152,24 @@ class Hub:
         return nearest(path, HfApi().list_repo_files(self.repo, revision=self.revision, repo_type=self.repo_type))
 
 
-def _sound(path: Path) -> bool:
-    """Tell whether a file of the hub's cache has the digest it is named by: SHA-256, or Git's SHA-1 if small."""
-    name = path.resolve().name
-    if re.fullmatch(r"[0-9a-f]{64}", name):
-        return of_file(path) == name
-    if re.fullmatch(r"[0-9a-f]{40}", name):
-        content = path.read_bytes()
-        return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == name
-    return True  # a mirror with names of its own
+def _is_placed(path: Path, into: Path, name: str, wanted: str | None) -> bool:
+    """Copy a file to `name` below `into`; tell whether the copy, which is what is used, has the SHA-256 `wanted`."""
+    place(path, into, name)
+    return of_file(into / name) == wanted
+
+
+def _git_digest(path: Path) -> str:
+    """Return the digest by which Git names the content of a file."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _why(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    return " ".join(str(cause).split())[:400] or type(cause).__name__
 
 
 @contextmanager
@@ -139,9 +192,7 @@ def _told(what: str) -> Iterator[None]:
     except errors.RevisionNotFoundError:
         raise InputError(f"{what}: the repository has no such commit") from None
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, httpx.HTTPError, ConnectionError) as error:
-        cause = error.__cause__ or error
-        reason = " ".join(str(cause).split())[:400] or type(cause).__name__
-        raise InputError(f"{what}: the hub cannot be reached: {reason}") from None
+        raise InputError(f"{what}: the hub cannot be reached: {_why(error)}") from None
     except OSError as error:
         if error.errno is not None:
             raise  # of the disk

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pyarrow.parquet as pq
 import pytest
@@ -22,7 +23,7 @@ import pytest
 import stages
 from stages.core.errors import InputError
 from stages.repro.weights import CONVERSION
-from stages.sources.hub import Hub, _sound, _told
+from stages.sources.hub import Hub, Pinned, _told
 
 ROOT = Path(stages.__file__).parents[1]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -133,7 +134,7 @@ def answer(files: dict[str, bytes], repo: str, what: str, path: str, body: bytes
     folders = sorted({str(p) for name in files for p in Path(name).parents if str(p) != "."})
     rows += [{"type": "directory", "path": name, "oid": git_digest(name.encode())} for name in folders]
     if what == "paths-info":
-        asked = json.loads(body)["paths"]
+        asked = json.loads(body)["paths"] if body.startswith(b"{") else parse_qs(body.decode())["paths"]
         return [row for row in rows if row["path"] in asked]
     return [row for row in rows if not path or str(row["path"]).startswith(f"{path}/")]
 
@@ -144,18 +145,21 @@ import json, sys, tempfile, time
 from pathlib import Path
 import stages
 from stages.core.errors import InputError
-from stages.sources.hub import Hub
+from stages.sources.hub import Hub, Pinned
 
 time.sleep = lambda seconds: None  # the library's pauses between attempts
 outcomes = {}
 for name, keys in json.load(sys.stdin).items():
     with tempfile.TemporaryDirectory() as folder:
         try:
+            keys["files"] = {name: Pinned(**file) for name, file in keys.get("files", {}).items()}
             Hub(**keys).fetch(Path(folder))
             outcomes[name] = {p.relative_to(folder).as_posix(): p.read_bytes().hex()
                               for p in Path(folder).rglob("*") if p.is_file()}
         except InputError as error:
             outcomes[name] = str(error)
+        except Exception as error:
+            outcomes[name] = repr(error)
 print(json.dumps({"outcomes": outcomes, "torch": "torch" in sys.modules}))
 """
 
@@ -198,8 +202,16 @@ def endpoint() -> Iterator[str]:
 
 MODEL: dict[str, Any] = {"repo": "ann/model", "repo_type": "model"}
 CLOSED = "http://127.0.0.1:9"  # a port that nothing listens on
-CONFIG = {**MODEL, "files": {"config.json": "config.json"}}
-BOTH = {**MODEL, "files": {"config.json": "config.json", "model.safetensors": "sub/model.safetensors"}}
+
+
+def pinned(local: str, path: str, content: bytes) -> dict[str, dict[str, str]]:
+    return {local: {"path": path, "sha256": hashlib.sha256(content).hexdigest()}}
+
+
+FILES = REPOS["models", "ann/model"]
+CONFIG = {**MODEL, "files": pinned("config.json", "config.json", FILES["config.json"])}
+BOTH = {**MODEL, "files": CONFIG["files"] | pinned("model.safetensors", "sub/model.safetensors", WEIGHTS)}
+UNPINNED = {**MODEL, "files": {"a/b": {"path": "sub/model.safetensors"}, **CONFIG["files"]}}
 DATA = {"repo": "ann/data", "repo_type": "dataset", "config": "small"}
 TRAIN = {"train.parquet": "train"}
 BOTH_SPLITS = {**DATA, "splits": {**TRAIN, "deep/test.parquet": "test"}}
@@ -216,9 +228,11 @@ def outcomes(endpoint: str, home: Path) -> dict[str, Any]:
         endpoint,
         home,
         files=BOTH,
-        lying={**MODEL, "files": {"x": "lying.txt"}},
-        short={**MODEL, "files": {"x": "short.txt"}},
-        missing={**MODEL, "files": {"x": "confg.json"}},
+        lying={**MODEL, "files": pinned("x", "lying.txt", b"truth")},
+        short={**MODEL, "files": pinned("x", "short.txt", b"1234567")},
+        missing={**MODEL, "files": pinned("x", "confg.json", b"")},
+        unpinned=UNPINNED,
+        unpinned_missing={**MODEL, "files": {"x": {"path": "confg.json"}}},
         revision={**CONFIG, "revision": OTHER},
         repository={**CONFIG, "repo": "ann/nobody"},
         gated={**CONFIG, "repo": "ann/gated"},
@@ -243,7 +257,18 @@ def test_files_are_fetched_under_their_local_names(outcomes: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("lying", "ann/model at 0123456: lying.txt: what the hub sends has not the digest that it states"),
+        (
+            "lying",
+            f"ann/model at 0123456: lying.txt: its SHA-256 is {hashlib.sha256(b'lie').hexdigest()}, which is not what"
+            " is pinned",
+        ),
+        (
+            "unpinned",
+            "ann/model at 0123456: every file wants its sha256; those of this commit are:\n  files:\n"
+            f"    a/b: {{path: sub/model.safetensors, sha256: {hashlib.sha256(WEIGHTS).hexdigest()}}}\n"
+            f"    config.json: {{path: config.json, sha256: {CONFIG['files']['config.json']['sha256']}}}",
+        ),
+        ("unpinned_missing", "ann/model at 0123456: no file 'confg.json' (nearest: 'config.json')"),
         (
             "short",
             "ann/model at 0123456: the hub cannot be reached: peer closed connection without sending complete message"
@@ -334,7 +359,41 @@ def test_damaged_files_in_the_hubs_cache_are_fetched_again(
         blob.write_bytes(b"T" + blob.read_bytes()[1:])
     again, told = fetch(endpoint, tmp_path / "home", files=BOTH, splits=BOTH_SPLITS)
     assert again == {"files": outcomes["files"], "splits": outcomes["splits"]}
-    assert told.count("damaged (its digest is not its name); fetching it again") == len(cached)
+    assert told.count("damaged (not the bytes that are pinned); fetching it again") == len(cached)
+
+
+def other_bytes(entry: Path) -> None:
+    entry.unlink()
+    entry.write_bytes(b"{}")
+
+
+def other_blob(entry: Path) -> None:
+    weights = entry.parent / "sub/model.safetensors"
+    entry.unlink()
+    entry.symlink_to(weights.resolve())
+
+
+def elsewhere(entry: Path) -> None:
+    target = entry.parents[5] / "elsewhere.json"
+    target.write_bytes(b"{}")
+    entry.unlink()
+    entry.symlink_to(target)
+
+
+@pytest.mark.parametrize("attack", [other_bytes, other_blob, elsewhere])
+def test_what_lies_in_the_snapshot_is_believed_by_its_digest_alone(
+    outcomes: dict[str, Any], home: Path, endpoint: str, tmp_path: Path, attack: Callable[[Path], None]
+) -> None:
+    shutil.copytree(home, tmp_path / "home", symlinks=True)
+    attack(tmp_path / f"home/hub/models--ann--model/snapshots/{COMMIT}/config.json")
+    again, told = fetch(CLOSED, tmp_path / "home", files=CONFIG)
+    assert again["files"] == (
+        "ann/model at 0123456: config.json: damaged in the hub's cache, and the hub cannot be reached: "
+        "[Errno 111] Connection refused"
+    )
+    assert "config.json: damaged (not the bytes that are pinned); fetching it again" in told
+    again, _ = fetch(endpoint, tmp_path / "home", files=CONFIG)
+    assert again["files"] == {"config.json": FILES["config.json"]}
 
 
 def test_error_of_the_library_that_is_none_of_the_disk_is_told() -> None:
@@ -347,15 +406,13 @@ def test_error_of_the_disk_is_left_to_the_stage() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_file_that_a_mirror_names_its_own_way_is_taken_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "abc").write_bytes(b"any")
-    assert _sound(tmp_path / "abc")
-
-
 KEYS = {"kind": "hub", "repo": "ann/data", "repo_type": "dataset", "revision": COMMIT}
 
 
 def test_keys_become_fields(decoded: Callable[..., Any]) -> None:
+    file = CONFIG["files"]["config.json"]
+    assert decoded(**KEYS, files={"x": file}) == Hub("ann/data", "dataset", COMMIT, files={"x": Pinned(**file)})
+    assert decoded(**KEYS, files={"x": "a"}) == Hub("ann/data", "dataset", COMMIT, files={"x": Pinned(path="a")})
     assert decoded(**KEYS, splits=TRAIN) == Hub("ann/data", "dataset", COMMIT, splits=TRAIN)
 
 
@@ -363,23 +420,26 @@ def test_keys_become_fields(decoded: Callable[..., Any]) -> None:
     ("keys", "message"),
     [
         (
-            {"files": {"x": "y"}, "revision": "main"},
+            {"files": {"x": {"path": "y"}}, "revision": "main"},
             "data.source.revision: found 'main', wanted a commit's 40 hex digits (a branch or a tag can move)",
         ),
-        ({"files": {"x": "y"}, "repo": "gpt2"}, "data.source.repo: found 'gpt2', wanted owner/name"),
-        ({"files": {"x": "y"}, "repo": "../x"}, "data.source.repo: found '../x', wanted owner/name"),
+        ({"files": {"x": {"path": "y"}}, "repo": "gpt2"}, "data.source.repo: found 'gpt2', wanted owner/name"),
+        ({"files": {"x": {"path": "y"}}, "repo": "../x"}, "data.source.repo: found '../x', wanted owner/name"),
         ({}, "data.source: wanted either files or splits, not both and not neither"),
         (
-            {"files": {"x": "y"}, "splits": TRAIN},
+            {"files": {"x": {"path": "y"}}, "splits": TRAIN},
             "data.source: wanted either files or splits, not both and not neither",
         ),
         (
             {"splits": TRAIN, "repo_type": "model"},
             "data.source: splits: only a repository of repo_type dataset has them",
         ),
-        ({"files": {"x": "y"}, "config": "a"}, "data.source: config: chooses among splits, and files are asked for"),
         (
-            {"files": {"x": "pytorch_model.bin"}, "repo_type": "model"},
+            {"files": {"x": {"path": "y"}}, "config": "a"},
+            "data.source: config: chooses among splits, and files are asked for",
+        ),
+        (
+            {"files": {"x": {"path": "pytorch_model.bin"}}, "repo_type": "model"},
             "data.source: files: pytorch_model.bin may hold code; wanted weights as safetensors. "
             f"Convert what you trust, once:\n{CONVERSION}",
         ),
