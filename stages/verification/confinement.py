@@ -31,8 +31,10 @@ def prefix(hidden: list[Path], shown: list[Path], writable: list[Path], python: 
         "writable": [str(path.resolve()) for path in writable if path.exists()],
     }
     command = [python, "-I", __file__, json.dumps(given)]
-    able = sys.platform == "linux" and not subprocess.run([*command, "true"], capture_output=True).returncode
-    return command if able else []
+    if sys.platform != "linux":
+        return []
+    trial = subprocess.run([*command, "true"], cwd=os.sep, capture_output=True, check=False)  # here may be hidden
+    return [] if trial.returncode else command
 
 
 def confine(hidden: list[str], shown: list[str], writable: list[str]) -> None:

@@ -223,8 +223,11 @@ def test_an_escape_that_python_does_not_tell_of(
         assert read_json(root / "metrics/environment.json") == record
 
 
-def test_an_honest_stage_says_that_it_was_confined(tmp_path: Path) -> None:
+def test_an_honest_stage_says_that_it_was_confined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a derivation: the project lies within the repository whose code verifies it, and is the working folder."""
     root = project(tmp_path / "own", "Path('metrics/environment.json').write_text('{\"first\": {\"cores\": 2}}')")
+    monkeypatch.setattr(hermetic, "__file__", str(tmp_path / "stages/verification/hermetic.py"))
+    monkeypatch.chdir(root)
     assert ran(root) == []
     (confined,) = {facts["confinement"] for facts in read_json(root / "metrics/environment.json").values()}
     assert confined == ("mount namespace" if confinement.prefix([tmp_path], [], []) else hermetic.NONE)
