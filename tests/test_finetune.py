@@ -14,7 +14,7 @@ import pytest
 
 from stages import finetune
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.files import read_json, write_json
 from stages.core.params import load
 from stages.objectives.plain import Plain
 from stages.project import graph
@@ -81,6 +81,30 @@ def test_the_model_loads_as_any_other_and_names_its_classes(done: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(done / "models/finetuned")
     assert tokenizer("w0 w1")["input_ids"] == [5, 6]
     assert tokenizer.model_max_length == 24
+
+
+def test_the_tokenizer_is_that_of_the_base_and_a_contradiction_is_said(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from transformers import AutoTokenizer
+
+    config = root / "models/base/tokenizer_config.json"
+    write_json(config, {**read_json(config), "tokenizer_class": "BertTokenizer"})
+    tiny.run_here(root)
+    assert (
+        "finetune: models/base: its tokenizer.json counts; from its other files AutoTokenizer makes a tokenizer with "
+        "other ids\n"
+    ) in capfd.readouterr().err
+    saved = root / "models/finetuned"
+    assert (saved / "tokenizer.json").read_bytes() == (root / "models/base/tokenizer.json").read_bytes()
+    assert AutoTokenizer.from_pretrained(saved)("w0 W1 w2")["input_ids"] == [5, 1, 7]
+
+
+def test_padding_is_that_of_the_tokens(root: Path) -> None:
+    tiny.set_params(root, overrides="{pad_token_id: 5}")
+    message = "model.overrides.pad_token_id: found 5, but data/tokens is padded with 0: set tokenize.pad_token"
+    with pytest.raises(InputError, match=re.escape(message)):
+        tiny.run_here(root)
 
 
 def test_no_path_of_the_machine_is_in_the_model(done: Path) -> None:
