@@ -37,7 +37,7 @@ def moved(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_it_is_verified(moved: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     (moved.parent / "beside/a").write_text("2")  # is not of this project
-    assert run(monkeypatch, "--environments", "same,hostile,interrupted") == 0
+    assert run(monkeypatch, "--environments", "same,hostile,interrupted,hermetic") == 0
     core = json.loads(CERTIFICATE.read_text(encoding="utf-8"))["predicate"]["core"]
     assert (core["grade"], core["edits"], len(core["outputs"])) == ("BITWISE", {}, 5)
     assert run(monkeypatch, "check") == 0
