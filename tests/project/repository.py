@@ -66,6 +66,17 @@ class Repository:
         return ran
 
 
+def below(root: Path) -> Path:
+    """Move the project in `root` to a sub-folder of its repository, another beside it; return its folder."""
+    outer = root.parent / "outer"
+    (outer / "beside").mkdir(parents=True)
+    (outer / "beside/a").write_text("1")
+    folder = root.rename(outer / "some where")
+    (folder / ".git").rename(outer / ".git")
+    Repository(outer).commit()
+    return folder
+
+
 def given_away(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the repository another user's, so that Git refuses it: in truth where this is root, else by Git's own test.
 

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from stages import report
 from stages.verification.ledger.history import snapshots
+from tests.project.repository import below
 from tests.reporting.project import Project as Reported
 from tests.verification.conftest import Project
 from tests.verification.test_command import CERTIFICATE, run
 
 
-def below(root: Path) -> None:
-    """Make the repository that `root` is one whose sub-folder it is, with another project beside it."""
-    outer = root.parent / "outer"
-    (outer / "beside").mkdir(parents=True)
-    (outer / "beside/a").write_text("1")
-    root.rename(outer / "some where")
-    (outer / "some where/.git").rename(outer / ".git")
-    for words in (["add", "-A"], ["-c", "user.name=T", "-c", "user.email=t@example.org", "commit", "-qm", "moved"]):
-        subprocess.run(["git", "-C", outer, *words], check=True)
-
-
 @pytest.fixture
 def moved(project: Project, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a project in a sub-folder; it is the working folder."""
-    below(project.root)
-    folder = project.root.parent / "outer/some where"
+    folder = below(project.root)
     monkeypatch.chdir(folder)
     return folder
 
@@ -64,8 +52,7 @@ def test_it_is_reported(tmp_path: Path) -> None:
     made.write()
     made.repository()
     made.commit()
-    below(made.root)
-    moved = Reported(tmp_path / "outer/some where")
+    moved = Reported(below(made.root))
     moved.params["train"]["lr"] = 0.003
     moved.write()
     report.report(moved.root, "HEAD", texts=True)

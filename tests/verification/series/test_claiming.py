@@ -19,6 +19,7 @@ from stages.core.errors import InputError
 from stages.verification import runs
 from stages.verification.claiming import FOLDER, RECORD, draws
 from tests.pipeline.closure import ROOT
+from tests.project.repository import below
 from tests.verification.series.conftest import Project
 from tests.verification.series.toy import accuracy
 
@@ -41,6 +42,15 @@ def made(project: Project) -> list[int]:
 def test_seeds_begin_with_that_of_the_params_and_none_comes_twice() -> None:
     assert draws(42, 5) == SEEDS
     assert draws(2, 4) == [2, 1, 3, 4]
+
+
+def test_a_project_in_a_sub_folder(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(below(project.root))
+    assert claims(monkeypatch, "--seeds", "2") == 1  # too few to say
+    assert made(project) == SEEDS[:2]
+    Path("metrics/claims.json").unlink()
+    assert claims(monkeypatch, "--seeds", "1") == 1
+    assert [run.name for run in runs.load(RECORD)] == ["seed 42"]
 
 
 def test_the_whole_way(project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
