@@ -97,7 +97,8 @@ def _fetch(key: str, source: Source, folder: Path) -> None:
     except InputError as error:
         raise InputError(f"{key}: {error}") from None
     except OSError as error:
-        raise OSError(error.errno, error.strerror, error.filename or str(folder)) from error
+        written = error.filename2 or error.filename or str(folder)  # a copy that fails names its source first
+        raise OSError(error.errno, error.strerror, written) from error
 
 
 def _check_model(folder: Path) -> None:

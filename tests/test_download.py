@@ -138,6 +138,16 @@ def test_disk_full_while_writing_leaves_nothing(
     assert tree(repository) == {}
 
 
+def test_disk_full_while_copying_names_the_copy(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(source), None, str(target))  # as copyfile does
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(InputError, match=r"^data/.raw.partial/.+: cannot be written: No space left on device$"):
+        download(DATA, MODEL)
+    assert tree(repository) == {}
+
+
 def test_disk_full_while_syncing_leaves_the_old_outputs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     download(DATA, MODEL)
 

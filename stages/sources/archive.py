@@ -16,6 +16,8 @@ from stages.core.errors import InputError, nearest
 from stages.sources.local import relative
 
 CHUNK = 1 << 20  # bytes read at a time
+ENTRIES = 100_000  # files and folders of an archive
+NAME = 4096  # bytes of a name, and of what else stands in a tar header
 Item = TypeVar("Item")
 Entry = tuple[str, Iterator[bytes]]  # name of a file in the archive, and its content in pieces
 
@@ -100,7 +102,10 @@ class _Counter:
 def _zip_entries(archive: Path, limit: int) -> Iterator[Entry]:
     counter = _Counter(limit)
     with zipfile.ZipFile(archive) as file:
-        for info in file.infolist():
+        entries = file.infolist()
+        if len(entries) > ENTRIES:
+            raise ValueError(f"it holds {len(entries):,} entries, more than {ENTRIES:,}")
+        for info in entries:
             name = relative(info.orig_filename.removesuffix("/"))
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -128,10 +133,23 @@ class _CountedGzip(gzip.GzipFile):
         return self.counter.add(super().read(size))
 
 
+class _Member(tarfile.TarInfo):
+    """Refuses a long name or header before it is read into memory."""
+
+    def _proc_member(self, file: tarfile.TarFile) -> tarfile.TarInfo:
+        kinds = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
+        if self.type in kinds and self.size > NAME:
+            raise ValueError(f"a name or header of {self.size:,} bytes, more than {NAME:,}")
+        return super()._proc_member(file)  # type: ignore[misc,no-any-return]
+
+
 def _tar_entries(archive: Path, limit: int) -> Iterator[Entry]:
     # A stream is read once from front to end: each member's content must be taken before the next member.
-    with _CountedGzip(archive, limit) as stream, tarfile.open(fileobj=stream, mode="r|") as file:
-        for info in file:
+    with _CountedGzip(archive, limit) as stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as file:
+        for count, info in enumerate(file):
+            if count == ENTRIES:
+                raise ValueError(f"it holds more than {ENTRIES:,} entries")
+            file.members.clear()  # or all of them stay in memory
             if info.isdir() and info.name in (".", "./"):
                 continue
             name = relative(info.name.removeprefix("./").removesuffix("/"))

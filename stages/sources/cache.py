@@ -58,7 +58,7 @@ def held(sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
                     path.unlink()
                 os.replace(_fetched(path.with_suffix(".partial"), sha256, what, fetch), path)
     except OSError as error:
-        place = error.filename or path
+        place = error.filename2 or error.filename or path.with_suffix(".partial")
         raise InputError(
             f"{place}: the cache cannot be used: {error.strerror} ({CACHE} sets another folder)"
         ) from error
@@ -71,6 +71,8 @@ def _matches(path: Path, sha256: str) -> bool:
 
 def _fetched(partial: Path, sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
     """Return `partial` once it holds the bytes wanted; a beginning that proves wrong is dropped and fetched anew."""
+    if partial.is_symlink():
+        partial.unlink()  # what it leads to is not ours to write
     resumed = partial.exists()
     fetch(partial)
     found = of_file(partial)

@@ -25,6 +25,9 @@ from stages.sources.local import LocalFiles, Sha256, place
 
 CHUNK = 1 << 18  # bytes read at a time
 TIMEOUT_S = 30.0  # seconds without a byte after which a transfer counts as stalled
+SLOWEST = 1000  # bytes a second, on average after the first PATIENCE_S
+PATIENCE_S = 60.0
+ATTEMPTS = 100  # in all for one file, however much each of them brings
 WAITS_S = (1.0, 2.0, 4.0, 8.0)  # seconds before each further attempt; any progress starts the row again
 PASSING = frozenset({408, 416, 425, 429, 500, 502, 503, 504})  # HTTP statuses worth another attempt
 
@@ -42,6 +45,7 @@ class Remote(Section):
 
     url: Annotated[str, AfterValidator(_http_address), Field(description="http:// or https:// address")]
     sha256: Sha256
+    limit_mb: Annotated[int, Field(ge=1, le=1_000_000, description="MB the file may have, [1, 1 000 000]")] = 10_000
 
 
 @dataclass(frozen=True)
@@ -53,28 +57,32 @@ class Url:
     def fetch(self, into: Path) -> None:
         """Fill `into` with the files. Without network for those the cache holds."""
         for name, remote in self.files.items():
-            place(held(remote.sha256, remote.url, partial(transfer, remote.url)), into, name)
+            place(
+                held(remote.sha256, remote.url, partial(transfer, remote.url, limit=remote.limit_mb * 1_000_000)),
+                into,
+                name,
+            )
 
 
 class _Broken(Exception):
     """A transfer that broke off in a way that may pass."""
 
 
-def transfer(url: str, path: Path) -> None:
+def transfer(url: str, path: Path, limit: int) -> None:
     """Bring `path` to the whole content of `url`, going on from the bytes it holds where the server can.
 
-    Raises InputError for an answer that will not change, and after len(WAITS_S) + 1 attempts without progress; what
-    was received stays in `path` for a later call.
+    Raises InputError for an answer that will not change, after len(WAITS_S) + 1 attempts without progress, after
+    ATTEMPTS in all, and for more than `limit` bytes; what was received stays in `path` for a later call.
     """
     failures, most = 0, _size(path)
-    while True:
+    for attempt in range(ATTEMPTS):
         try:
-            return _attempt(url, path)
+            return _attempt(url, path, limit)
         except _Broken as problem:
             if _size(path) > most:
                 failures, most = 0, _size(path)
-            if failures == len(WAITS_S):
-                raise InputError(f"{url}: {problem}; gave up after {failures + 1} attempts") from None
+            if failures == len(WAITS_S) or attempt == ATTEMPTS - 1:
+                raise InputError(f"{url}: {problem}; gave up after {attempt + 1} attempts") from None
             cli.say(f"{url}: {problem}; trying again in {WAITS_S[failures]:g} s")
             time.sleep(WAITS_S[failures])
             failures += 1
@@ -84,25 +92,34 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _attempt(url: str, path: Path) -> None:
+def _attempt(url: str, path: Path, limit: int) -> None:
     """Make one request and write what comes; raises _Broken when it does not come to its end."""
     start = _size(path)
     with _opened(url, path) as response:
         if response.status != 206:
             start = 0  # the server sends all of it
         elif not (response.headers["Content-Range"] or "").startswith(f"bytes {start}-"):
-            path.unlink()
+            path.unlink(missing_ok=True)
             raise _Broken("the server sent another part of the file than was asked for")
         length = response.headers["Content-Length"]
         total = start + int(length) if length is not None and length.isdecimal() else None
+        if total is not None and total > limit:
+            raise InputError(f"{url}: {total:,} bytes, more than {limit:,} (limit_mb)")
+        began, received = time.monotonic(), start
         name = terminal(url.rsplit("/", 1)[-1])[:40]
         with (
             path.open("ab" if start else "wb") as file,
             progress.bar(total=total, initial=start, unit="B", unit_scale=True, desc=name, disable=None) as bar,
         ):
             while piece := _read(response):
+                received += len(piece)
+                if received > limit:
+                    raise InputError(f"{url}: it sends more than {limit:,} bytes (limit_mb)")
                 file.write(piece)
                 bar.update(len(piece))
+                seconds = time.monotonic() - began
+                if seconds > PATIENCE_S and received - start < SLOWEST * seconds:
+                    raise _Broken(f"slower than {SLOWEST:,} bytes a second")
     if total is not None and _size(path) != total:
         raise _Broken(f"the transfer ended after {_size(path):,} of {total:,} bytes")
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
+from stages.sources import archive as archive_module
 from stages.sources.archive import unpack
 
 FILES = {"pkg/data/a.txt": b"alpha\n", "pkg/data/deep/b.txt": b"beta\n", "pkg/code.py": b"raise SystemExit\n"}
@@ -267,3 +268,19 @@ def test_damage_ends_in_one_error_and_never_outside(make: Maker, data: st.DataOb
             assert str(error).startswith("pkg-1: ")
         assert {p.name for p in folder.iterdir()} == {"archive", "into"}
         assert {p.name for p in (folder / "into").iterdir()} <= {"x", "y"}
+
+
+@both
+def test_more_entries_than_an_archive_may_hold(tmp_path: Path, make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(unpacked(make(tmp_path, FILES), {"d": "pkg"})) == 3
+    monkeypatch.setattr(archive_module, "ENTRIES", 2)
+    with pytest.raises(InputError, match=r"^pkg-1: unsafe or broken archive: it holds (more than 2|3) entries"):
+        unpack(tmp_path / "archive", "pkg-1", {"d": "pkg"}, tmp_path / "again", LIMIT)
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_name_without_end_is_refused_before_it_is_read(tmp_path: Path, form: int) -> None:
+    with tarfile.open(tmp_path / "archive", "w:gz", format=form) as file:
+        file.addfile(tar_entry("x" * 900_000))
+    with pytest.raises(InputError, match=r"a name or header of 900,0\d\d bytes, more than 4,096$"):
+        unpack(tmp_path / "archive", "pkg-1", {"d": "pkg"}, tmp_path / "into", 10**9)

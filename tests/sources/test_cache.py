@@ -90,7 +90,7 @@ def test_beginning_stays_when_the_fetch_breaks_off(cache: Path) -> None:
 
 def test_full_disk_names_the_cache_and_its_variable(cache: Path) -> None:
     def full(path: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        raise OSError(errno.ENOSPC, "No space left on device")  # as write() raises it
 
     with pytest.raises(InputError) as told:
         held(SHA256, "it", full)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ssl
 import threading
@@ -77,6 +78,23 @@ class Handler(BaseHTTPRequestHandler):
     def other_range(self, start: int, answer: str) -> None:
         self.head(206, len(CONTENT) - 1, Content_Range=f"bytes 1-{len(CONTENT) - 1}/{len(CONTENT)}")
         self.wfile.write(CONTENT[1:])
+
+    def other_range_unasked(self, start: int, answer: str) -> None:
+        self.head(206, 5, Content_Range=f"bytes 5-9/{len(CONTENT)}")
+        self.wfile.write(CONTENT[5:10])
+
+    def one_byte(self, start: int, answer: str) -> None:
+        self.head(206, len(CONTENT) - start, Content_Range=f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        self.wfile.write(CONTENT[start : start + 1])
+
+    def endless(self, start: int, answer: str) -> None:
+        self.head(200, None, Transfer_Encoding="chunked")
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"%x\r\n%s\r\n" % (HALF, CONTENT[:HALF]))
+
+    def long(self, start: int, answer: str) -> None:
+        self.head(200, 10**15)
 
     def truncated(self, start: int, answer: str) -> None:
         if start:
@@ -225,6 +243,46 @@ def test_server_that_ignores_ranges_sends_all_again(server: Server, into: Path) 
 def test_answer_with_another_range_is_not_appended(server: Server, into: Path) -> None:
     assert fetched(server, into, "truncated", "other_range", "whole") == CONTENT
     assert server.asked == [None, f"bytes={HALF // 2}-", None]
+
+
+def test_another_range_in_answer_to_the_first_request_is_tried_again(server: Server, into: Path) -> None:
+    assert fetched(server, into, "other_range_unasked", "whole") == CONTENT
+
+
+def test_one_byte_a_connection_ends(server: Server, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(url_module, "ATTEMPTS", 7)
+    with pytest.raises(InputError, match=r"the transfer ended after 7 of .* bytes; gave up after 7 attempts"):
+        fetched(server, into, "one_byte")
+
+
+def test_a_trickle_is_broken_off(server: Server, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(url_module, "PATIENCE_S", -1.0)
+    monkeypatch.setattr(url_module, "SLOWEST", 10**15)
+    with pytest.raises(InputError, match=r"slower than 1,000,000,000,000,000 bytes a second; gave up after 5 attempts"):
+        fetched(server, into, "ends_at_five")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("endless", "it sends more than 1,000,000 bytes (limit_mb)"),
+        ("long", "1,000,000,000,000,000 bytes, more than 1,000,000 (limit_mb)"),
+    ],
+)
+def test_a_server_that_does_not_end(server: Server, into: Path, answer: str, message: str) -> None:
+    server.answers = [answer]
+    with pytest.raises(InputError) as told:
+        Url({"x": Remote(url=server.address, sha256=SHA256, limit_mb=1)}).fetch(into)
+    assert str(told.value) == f"{server.address}: {message}"
+    assert list(into.iterdir()) == []
+
+
+def test_a_beginning_that_is_a_link_is_not_followed(server: Server, into: Path, cache: Path, tmp_path: Path) -> None:
+    cache.mkdir(parents=True)
+    (tmp_path / "mine").write_bytes(b"mine")
+    (cache / SHA256).with_suffix(".partial").symlink_to(tmp_path / "mine")
+    assert fetched(server, into, "whole") == CONTENT
+    assert (tmp_path / "mine").read_bytes() == b"mine"
 
 
 def test_range_not_satisfiable_starts_anew(server: Server, into: Path) -> None:
