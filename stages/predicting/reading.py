@@ -17,7 +17,7 @@ from stages.core.errors import InputError, nearest
 from stages.core.params import PARAMS, Elsewhere, Section, choice, decode
 from stages.formats import FORMATS
 from stages.formats.content import UNPACKERS, Encoding
-from stages.formats.text import lines
+from stages.formats.text import lines, refuse_returns
 from stages.interfaces import Format
 
 INPUT = Path("/dev/stdin")
@@ -72,6 +72,8 @@ class Reading:
             for number, cells in rows:
                 text = cells if isinstance(cells, str) else cells[0]
                 yield normalised(text, f"{path}, {unit} {number}")
+            if number == 1 and isinstance(cells, str):
+                refuse_returns(path, [cells.removesuffix("\r")])  # the whole file would be one text
         except InputError as error:
             raise InputError(_as_options(str(error))) from None
         if not number:

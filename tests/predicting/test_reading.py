@@ -159,8 +159,10 @@ def test_a_pipe_of_lines_names_line_and_byte_of_a_fault(tmp_path: Path) -> None:
 
 def test_an_empty_line_is_an_input(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    path.write_text("one\n\n three \n")
+    path.write_bytes(b"one\n\n three \n")
     assert texts(path) == ["one", "", "three"]
+    path.write_bytes(b"one\r\n")
+    assert texts(path) == ["one"]
 
 
 def test_texts_are_cleaned_as_in_training(tmp_path: Path) -> None:
@@ -174,6 +176,7 @@ def test_texts_are_cleaned_as_in_training(tmp_path: Path) -> None:
     [
         ("a.txt", b"", "a.txt: empty file"),
         ("a.csv", b"text\n", "a.csv: no rows"),
+        ("a.txt", b"one\rtwo\r", "a.txt, line 1: found a carriage return alone; if these are its line ends, mend them"),
         ("a.txt", b"one\ntw\xffo\n", "a.txt, line 2, byte 6: found byte 0xff"),
         ("a.csv", b"id,txet\n1,x\n", "a.csv: no column 'text' (nearest: 'txet')"),
         (
