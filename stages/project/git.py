@@ -70,7 +70,7 @@ def _run(
     protocol: str = "none",
 ) -> subprocess.CompletedProcess[bytes]:  # fmt: skip
     command = ["git", "-C", str(folder), *_OPTIONS, *options, *arguments]
-    given = "".join(f"{line}\n" for line in lines).encode()
+    given = os.fsencode("".join(f"{line}\n" for line in lines))
     env = {**environment(), **_SET, "GIT_ALLOW_PROTOCOL": protocol}
     try:
         return subprocess.run(command, input=given, capture_output=True, env=env, check=False)
@@ -170,7 +170,8 @@ def edited(folder: Path) -> list[str]:
     """
     wanted = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=dirty")
     said = os.fsdecode(ask(folder, *wanted, "--", ".", options=_unfiltered(folder)))
-    names = {entry[3:].removeprefix(prefix(folder)) for entry in said.split("\0") if entry}
+    start = prefix(folder)
+    names = {entry[3:].removeprefix(start) for entry in said.split("\0") if entry}
     return sorted(name for name in names if not name.startswith(OWN))
 
 

@@ -50,7 +50,9 @@ class Repository:
         signer.write_text(f"#!/bin/sh\ntouch '{ran}/signer'\nexit 1\n")
         signer.chmod(0o755)
         (self.root / ".git/info").mkdir(exist_ok=True)
-        (self.root / ".git/info/attributes").write_text("* filter=a=b.c diff=evil\n")
+        (self.root / ".git/info/attributes").write_text("* filter=a=b.c diff=evil\nstages/** filter=more\n")
+        self.git("config", "include.path", "more")
+        self.git("config", "--file", ".git/more", "filter.more.clean", f"touch '{ran}/more'; cat")
         commands = {
             "filter.a=b.c.clean": "cat", "filter.a=b.c.smudge": "cat", "diff.evil.textconv": "cat",
             "diff.evil.command": "true", "diff.external": "true", "core.fsmonitor": "false", "core.pager": "cat",

@@ -48,7 +48,7 @@ def test_git_is_asked_in_one_place() -> None:
 @pytest.fixture
 def below(tmp_path: Path) -> Repository:
     """Return a project in a sub-folder of a repository."""
-    made = Repository(tmp_path / "whole/some where")
+    made = Repository(tmp_path / "whole/sömé where")
     made.put("a", "1\n")
     made.put("../other/a", "other\n")
     made.git("-C", "..", "init", "-q", "-b", "main")
@@ -193,11 +193,11 @@ def test_a_project_in_a_sub_folder(below: Repository, tmp_path: Path) -> None:
     below.put("a", "2\n")
     below.put("new/b", "3\n")
     below.put("../other/a", "edited\n")
-    assert git.prefix(below.root) == "some where/"
+    assert git.prefix(below.root) == "sömé where/"
     assert git.edited(below.root) == ["a", "new/b"]
     assert git.untracked(below.root, "new", "a") == ["new/b"]
     clone = git.clone(below.root, old, tmp_path / "clone", ["new/b"])
-    assert clone == tmp_path / "clone/some where"
+    assert clone == tmp_path / "clone/sömé where"
     assert {p.relative_to(clone).as_posix() for p in clone.rglob("*") if p.is_file()} == {"a", "new/b"}
     assert (clone.parent / "other/a").read_text() == "other\n"
     below.git("-C", "..", "add", "-A")
@@ -232,21 +232,25 @@ def test_the_variables_of_a_hook_lead_nowhere(
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_nothing_runs_that_the_repository_names(question: str, repository: Repository) -> None:
     ran = repository.plant()
-    repository.put("a", "3\n")  # has to be read, and may not pass through the filter
+    for name in ("a", "stages/core/b"):
+        repository.put(name, "3\n")  # has to be read, and may not pass through the filter
     sha = repository.git("rev-parse", "HEAD").strip()
     wanted = {"file": lambda root: objects.file(root, sha, "a"), "files": lambda root: [*objects.files(root, sha, "a")]}
     wanted.get(question, QUESTIONS[question])(repository.root)
     if question == "edited":
-        assert git.edited(repository.root) == ["a"]
+        assert git.edited(repository.root) == ["a", "stages/core/b"]
     assert [path.name for path in ran.iterdir()] == []
 
 
 def test_what_was_planted_runs_where_nothing_is_off(repository: Repository) -> None:
     ran = repository.plant()
-    repository.put("a", "3\n")
+    for name in ("a", "stages/core/b"):
+        repository.put(name, "3\n")
     repository.git("-c", "core.fsmonitor=", "commit", "-qam", "change")
     repository.git("log", "-p", "--ext-diff", "-1")
-    assert {"filter.a=b.c.clean", "post-commit", "reference-transaction"} <= {path.name for path in ran.iterdir()}
+    assert {"filter.a=b.c.clean", "more", "post-commit", "reference-transaction"} <= {
+        path.name for path in ran.iterdir()
+    }
 
 
 def test_a_replaced_commit_is_not_looked_at(repository: Repository) -> None:
