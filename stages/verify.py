@@ -59,6 +59,7 @@ from stages.verification import (
     environments,
 )
 from stages.verification.certificate import Circumstances, Core
+from stages.verification.checking import WORD
 from stages.verification.environments import Environment, Setting
 from stages.verification.environments.workers import Workers, shards
 from stages.verification.ledger.rendering import aligned
@@ -234,6 +235,7 @@ def main() -> None:
             said = certifying.check(arguments.file)
             for line in said or [f"{arguments.file}: holds"]:
                 cli.tell(line)
+            cli.say(f"note: the certifier's word, for it cannot be known without deriving again: {'; '.join(WORD)}")
             raise SystemExit(1 if said else 0)
         if arguments.command == "claims":
             asked = claiming.Asked(

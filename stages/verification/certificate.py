@@ -6,23 +6,22 @@ the core, so that two reproductions of equal outcome have equal cores.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
 from stages.core.errors import InputError
-from stages.core.files import canonical_json, read_json
+from stages.core.files import read_json
 from stages.core.params import Section
 from stages.repro.digests import of_value
 from stages.verification import environments
-from stages.verification.grades import Tolerances, at_least, grade, worst
+from stages.verification.grades import Tolerances, at_least, worst
 from stages.verification.records import Evidence, Grade
 
 STATEMENT = "https://in-toto.io/Statement/v1"
-PREDICATE = "urn:reprise:reproduction:v2"
+PREDICATE = "urn:reprise:reproduction:v3"
 DEPTH = 3  # below core, subject and circumstances, to which every node has a digest of its own
 
 
@@ -88,7 +87,7 @@ class Certificate(Section):
     """metrics/reproduction.json."""
 
     type_: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
-    predicateType: Literal["urn:reprise:reproduction:v2"]
+    predicateType: Literal["urn:reprise:reproduction:v3"]
     subject: list[Subject]
     predicate: Predicate
 
@@ -103,7 +102,7 @@ def overall(environments: Mapping[str, Environment]) -> tuple[Grade, Grade | Non
 def made(core: Core, circumstances: Circumstances, sha256: Mapping[str, str]) -> dict[str, Any]:
     """Return the certificate as plain values. sha256: of outputs, where a derivation wrote the very bytes."""
     subject = []
-    for name, md5 in sorted(_outputs(core).items()):
+    for name, md5 in sorted(outputs(core).items()):
         digest = {"md5": md5.removesuffix(".dir")}
         subject.append({"name": name, "digest": {**digest, "sha256": sha256[name]} if name in sha256 else digest})
     plain, around = core.model_dump(mode="json"), circumstances.model_dump(mode="json")
@@ -115,7 +114,8 @@ def made(core: Core, circumstances: Circumstances, sha256: Mapping[str, str]) ->
     }
 
 
-def _outputs(core: Core) -> dict[str, str]:
+def outputs(core: Core) -> dict[str, str]:
+    """Return {path: MD5} of all outputs."""
     return {path: md5 for written in core.outputs.values() for path, md5 in written.items()}
 
 
@@ -151,83 +151,12 @@ def load(path: Path) -> Certificate:
         raise InputError("\n".join(lines)) from None
 
 
-def flaws(path: Path) -> list[str]:
-    """Return what does not hold in the certificate at `path`, each flaw naming its field; see `load` for errors."""
-    certificate, raw = load(path), read_json(path)
-    said = []
-    if _canonical(path, raw) != path.read_text(encoding="utf-8"):
-        said.append(f"{path}: not in canonical form: a key may stand twice, and show another value than is checked")
-    said += [*_digests(raw, certificate.predicate.digests), *_environments(certificate.predicate)]
-    said += _subject(certificate)
-    if certificate.predicate.core.tolerances != Tolerances():
-        said.append("core.tolerances: not those of this version of Reprise")
-    return said
-
-
-def _canonical(path: Path, raw: Any) -> str:
-    try:
-        return canonical_json(raw)
-    except ValueError as error:
-        raise InputError(f"{path}: not valid JSON: {error}") from None
-
-
-def _digests(raw: Any, stated: Mapping[str, str]) -> Iterator[str]:
-    found = digests(raw["predicate"]["core"], raw["subject"], raw["predicate"]["circumstances"])
-    wrong = [p for p in sorted(found.keys() | stated.keys()) if found.get(p) != stated.get(p)]
-    deepest = [p for p in wrong if not any(other.startswith(p + "/") for other in wrong)]
-    for name in deepest:
-        yield f"{name.replace('/', '.').replace('~1', '/').replace('~0', '~')}: not as its digest says"
-
-
-def _environments(predicate: Predicate) -> Iterator[str]:
-    core = predicate.core
-    for name, environment in core.environments.items():
-        for field, said in _environment(name, environment, core, len(predicate.circumstances.kills.get(name, []))):
-            yield f"core.environments.{name}.{field}: {said}"
-    for field, own, earned_all in zip(
-        ("grade", "elsewhere"), (core.grade, core.elsewhere), overall(core.environments), strict=True
-    ):
-        if own != earned_all:
-            yield f"core.{field}: {own}, but the environments earn {earned_all}"
-    told = [f"{name}: {what}" for name, e in core.environments.items() for what in e.evidence.not_compared]
-    for line in told:
-        if line not in core.not_compared:
-            yield f"core.not_compared: without {line!r}, which the evidence says"
-
-
-def _environment(name: str, environment: Environment, core: Core, kills: int) -> Iterator[tuple[str, str]]:
-    """Yield field and flaw of one environment, by itself and as far as its name and the outputs determine it."""
-    earned, reason = grade(environment.evidence, core.tolerances)
-    if (earned, reason) != (environment.grade, environment.reason):
-        yield "grade", f"{environment.grade}, but the evidence earns {earned} ({reason})"
-    all_of_them = {stage: len(written) for stage, written in core.outputs.items()}
-    if environment.evidence.compared not in (all_of_them, *([{}] if environment.evidence.failed_stage else [])):
-        yield "evidence.compared", "not all of core.outputs"
-    try:
-        chosen = environments.of(name)
-    except InputError as error:
-        yield "harmless", f"not known: {str(error).removeprefix('--environments: ')}"
-        return
-    if environment.harmless != chosen.harmless:
-        yield "harmless", f"{str(environment.harmless).lower()}, but {name} is not so"
-    wanted = chosen.setting().kills
-    if kills != wanted and environment.grade == "BITWISE":
-        yield "grade", f"BITWISE, but circumstances.kills tells of {kills} kills, wanted {wanted}"
-
-
-def _subject(certificate: Certificate) -> Iterator[str]:
-    wanted = _outputs(certificate.predicate.core)
-    for name, times in Counter(subject.name for subject in certificate.subject).items():
-        if name not in wanted:
-            yield f"subject.{name}: no output of core.outputs"
-        elif times > 1:
-            yield f"subject.{name}: stands {times} times"
-    found = {subject.name: subject.digest for subject in certificate.subject}
-    for name, md5 in wanted.items():
-        if found.get(name, {}).get("md5") != md5.removesuffix(".dir"):
-            yield f"subject.{name}: not the MD5 of core.outputs"
-        elif not found[name].keys() <= {"md5", "sha256"}:
-            yield f"subject.{name}: found {', '.join(sorted(found[name]))}, wanted md5 and sha256 alone"
+def not_compared(found: Mapping[str, Environment]) -> list[str]:
+    """Return what was not compared: environments that were not tried, and what the evidence says of each that was."""
+    tried = {name.partition("=")[0] for name in found}
+    missing = [f"environment {name}: not tried" for name in environments.ENVIRONMENTS if name not in tried]
+    missing += [f"{name}: {what}" for name, one in sorted(found.items()) for what in one.evidence.not_compared]
+    return ["durations, memory and host (metrics/environment.json): they may differ", *missing]
 
 
 def passes(core: Core, wanted: Grade) -> bool:

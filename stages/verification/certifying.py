@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from stages.core import cli
-from stages.project import git, lock, objects
+from stages.core.errors import InputError
+from stages.core.params import PARAMS
+from stages.project import git, graph, lock, objects
 from stages.project.lock import LOCK, Lock, within
 from stages.repro.digests import of_bytes
-from stages.verification import certificate, certificate_page, document, environments, plan
-from stages.verification.certificate import Core, Environment, overall
+from stages.verification import certificate, certificate_page, checking, declared, document, inputs
+from stages.verification.certificate import Core, Environment, not_compared, overall
 from stages.verification.grades import grade
 from stages.verification.ledger.runs import COST
 from stages.verification.reference import ENVIRONMENT, Reference
@@ -23,16 +25,13 @@ def core(session: Session, expected: Reference, kept: Mapping[str, Kept], edits:
     """Return what the session found, ready to be certified. edits: SHA-256 of the working tree's files, by name."""
     found = {name: _environment(session, name, one) for name, one in kept.items()}
     total, elsewhere = overall(found)
-    tried = {name.partition("=")[0] for name in found}
-    missing = [f"environment {name}: not tried" for name in environments.ENVIRONMENTS if name not in tried]
-    missing += [f"{name}: {what}" for name, one in kept.items() for what in one.evidence.not_compared]
     return Core(
         commit=session.commit.sha, edits=edits, recipe=session.commit.recipe, reference=expected.origin,
         reference_environment=_inner(expected.environment),
         lock=of_bytes(expected.text.encode()), params=lock.params(expected.lock),
         code=_code(expected.lock), outputs=_outputs(expected.lock),
         tolerances=session.tolerances, environments=found, grade=total, elsewhere=elsewhere,
-        not_compared=["durations, memory and host (metrics/environment.json): they may differ", *missing],
+        not_compared=not_compared(found),
     )  # fmt: skip
 
 
@@ -64,7 +63,7 @@ def check(path: Path, repository: Path = Path()) -> list[str]:
     Its pages are held against it where they lie beside it. A note is printed of all that is not held against the
     commit. Raises InputError when the file is no certificate of this version.
     """
-    found = [*certificate.flaws(path)]
+    found = checking.flaws(path)
     stated = certificate.load(path).predicate.core
     for beside, content in document.files(certificate_page.document(stated), path).items():
         if beside.is_file() and beside.read_text(encoding="utf-8", errors="replace") != content:
@@ -75,8 +74,7 @@ def check(path: Path, repository: Path = Path()) -> list[str]:
         where = f", {git.SHALLOW}" if git.shallow(repository) else ""
         _note(f"no commit {stated.commit[:12]} in this repository{where}: nothing of it is compared")
     else:
-        held = _committed if stated.reference == "committed" else _derived
-        found += held(stated, repository, stated.commit)
+        found += _held(stated, repository)
     return found
 
 
@@ -84,31 +82,86 @@ def _note(text: str) -> None:
     cli.say(f"note: {text}")
 
 
-def _committed(stated: Core, repository: Path, sha: str) -> Iterator[str]:
-    """Yield what is not as the commit's dvc.lock and metrics say."""
-    where = f"of commit {sha[:12]}"
-    held = {name: objects.file(repository, sha, name) for name in (LOCK, ENVIRONMENT)}
+def _held(stated: Core, repository: Path) -> Iterator[str]:
+    """Yield what is not as the commit has it: its dvc.lock, the record of its environment, and what it declares."""
+    reference: Lock = {}
+    if stated.reference == "derived":
+        _note("the reference is a run that is not committed: its dvc.lock, digests and environment are not compared")
+    else:
+        found, reference = _committed(stated, repository)
+        yield from found
+    try:
+        yield from _declared(stated, repository, reference)
+    except InputError as error:
+        yield str(error)
+
+
+def _committed(stated: Core, repository: Path) -> tuple[list[str], Lock]:
+    """Return what is not as the commit's dvc.lock and metrics say, and that lock; {} when it cannot be held."""
+    where, found = f"of commit {stated.commit[:12]}", []
+    text, record = (objects.file(repository, stated.commit, name) for name in (LOCK, ENVIRONMENT))
     if ENVIRONMENT in stated.edits:
         _note(f"{ENVIRONMENT} is one of the edited files: core.reference_environment is not compared with the commit")
-    elif stated.reference_environment != _inner(json.loads(held[ENVIRONMENT] or "{}").get("finetune", {})):
-        yield f"core.reference_environment: not that of {ENVIRONMENT} {where}"
+    elif stated.reference_environment != _inner(json.loads(record or b"{}").get("finetune", {})):
+        found.append(f"core.reference_environment: not that of {ENVIRONMENT} {where}")
     if LOCK in stated.edits:
-        _note(f"{LOCK} is one of the edited files: lock, outputs, params and code are not compared with the commit")
-    elif of_bytes(held[LOCK] or b"") != stated.lock:
-        yield f"core.lock: not the SHA-256 of the {LOCK} {where}"
-    else:
-        stages = lock.parse(held[LOCK] or b"", LOCK)
-        for field, value in (("outputs", _outputs(stages)), ("params", lock.params(stages)), ("code", _code(stages))):
-            if getattr(stated, field) != value:
-                yield f"core.{field}: not those of the {LOCK} {where}"
+        _note(f"{LOCK} is one of the edited files: lock and outputs are not compared with the commit")
+        return found, {}
+    if of_bytes(text or b"") != stated.lock:
+        return [*found, f"core.lock: not the SHA-256 of the {LOCK} {where}"], {}
+    stages = lock.parse(text or b"", LOCK)
+    for field, value in (("outputs", _outputs(stages)), ("params", lock.params(stages)), ("code", _code(stages))):
+        if getattr(stated, field) != value:
+            found.append(f"core.{field}: not those of the {LOCK} {where}")
+    return found, stages
 
 
-def _derived(stated: Core, repository: Path, sha: str) -> Iterator[str]:
-    """Yield what is not the code of the commit: a plain run of that is the reference, and its dvc.lock is not kept."""
-    _note("the reference is a run that is not committed: its lock, outputs, params and environment are not compared")
-    edited = [path for path in stated.code if any(within(name, path) for name in stated.edits)]
-    if edited:
-        _note(f"{', '.join(edited)}: edited, so not compared with the commit")
-    for path, md5 in stated.code.items():
-        if path not in edited and plan.md5_of(dict(objects.files(repository, sha, path)), path) != md5:
-            yield f"core.code.{path}: not that of commit {sha[:12]}"
+def _declared(stated: Core, repository: Path, reference: Lock) -> Iterator[str]:
+    """Yield what is not as dvc.yaml, params.yaml, the recipe and the files of the commit say.
+
+    reference: the commit's dvc.lock, which states commands and data too; {} when there is none to be held.
+    """
+    where = f"of commit {stated.commit[:12]}"
+    steering = {graph.GRAPH, str(PARAMS), *(name for name in stated.edits if within(name, declared.RECIPES))}
+    if edited := sorted(steering & stated.edits.keys()):
+        _note(f"{', '.join(edited)}: edited, so params, code and commands are not compared with the commit")
+        return
+    wanted = declared.of(repository, stated.commit, stated.recipe)
+    if stated.reference == "derived" and wanted == declared.of(repository, stated.commit, None):
+        yield f"core.reference: derived, but recipe {stated.recipe} is what the commit holds: its dvc.lock counts"
+    yield from _unlike("params", stated.params, lock.params(wanted), f"{PARAMS} {where}")
+    code = _code(wanted)
+    skipped = {path for path in {*code, *stated.code} if any(within(name, path) for name in stated.edits)}
+    if skipped:
+        _note(f"{', '.join(sorted(skipped))}: edited, so not compared with the commit")
+    own, theirs = ({k: v for k, v in one.items() if k not in skipped} for one in (stated.code, code))
+    yield from _unlike("code", own, theirs, where.removeprefix("of "))
+    names, listed = ({stage: sorted(paths) for stage, paths in o.items()} for o in (stated.outputs, _outputs(wanted)))
+    yield from _unlike("outputs", names, listed, f"{graph.GRAPH} {where}")
+    for item in inputs.differences(reference, _filled(wanted, reference, skipped), lambda _: []) if reference else ():
+        if item.kind in ("command", "data", "lock"):
+            yield f"core.lock: {item.name}: {item.reference}, but the commit has {item.derived}"
+
+
+def _unlike(field: str, stated: Mapping[str, Any], wanted: Mapping[str, Any], where: str) -> Iterator[str]:
+    for key in sorted(stated.keys() | wanted.keys()):
+        if stated.get(key) != wanted.get(key):
+            sides = ("missing" if value is None else value or "nothing" for value in (stated.get(key), wanted.get(key)))
+            yield f"core.{field}.{key}: not as in {where}: {' instead of '.join(map(str, sides))}"
+
+
+def _filled(wanted: Lock, reference: Lock, skipped: set[str]) -> Lock:
+    """Return what the commit declares with the reference's own digests where the commit has none of its own."""
+    found = {}
+    made = lock.outputs(reference)
+    for name, stage in wanted.items():
+        own = reference.get(name, stage)
+        deps = {}
+        for path, md5 in stage.deps.items():
+            if not md5 and not lock.reads([path], made):
+                _note(f"{path}: not in the commit, so not compared with it")
+            deps[path] = own.deps.get(path, md5) if not md5 or path in skipped else md5
+            deps[path] = made.get(path, deps[path])
+        outs = {path: own.outs.get(path, "") for path in stage.outs}
+        found[name] = lock.Stage(stage.command, deps, stage.params, outs, own.facts)
+    return found

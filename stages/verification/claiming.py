@@ -66,9 +66,9 @@ def judged(repository: Path, asked: Asked) -> list[Judged]:
 
     Raises InputError for bad input, before anything is run.
     """
-    every = claims.load(repository / CLAIMS)
-    chosen = claims.chosen(every, asked.ids)
     sha = git.commit(repository, asked.revision)
+    every = _committed(repository, sha)
+    chosen = claims.chosen(every, asked.ids)
     _check(repository, sha, every)
     done = []
     with workers.lock("runs"):
@@ -82,6 +82,20 @@ def judged(repository: Path, asked: Asked) -> list[Judged]:
             keep(repository / RECORD, [found.run for found in done[-1].found.values() if found])
         shutil.rmtree(repository / FOLDER / "again", ignore_errors=True)
     return done
+
+
+def _committed(repository: Path, sha: str) -> list[Claim]:
+    """Return the claims of the commit: one that is edited could be fitted to the runs that are known."""
+    content = objects.file(repository, sha, str(CLAIMS))
+    if content is None:
+        raise InputError(f"{CLAIMS}: not in commit {sha[:12]}: a claim is committed before it is judged")
+    here = repository / CLAIMS
+    if not here.is_file() or here.read_bytes() != content:
+        cli.say(f"note: {CLAIMS} here is not that of commit {sha[:12]}, which is judged: commit it first")
+    try:
+        return claims.parse(content.decode())
+    except UnicodeDecodeError:
+        raise InputError(f"{CLAIMS} of commit {sha[:12]}: not UTF-8 text") from None
 
 
 def _check(repository: Path, sha: str, asked: Sequence[Claim]) -> None:

@@ -68,31 +68,31 @@ class Claim(Section):
 _INNER: dict[str, type[Section]] = {"spread": Spread, "gap": Gap, "source": Source}
 
 
-def load(path: Path = CLAIMS) -> list[Claim]:
-    """Return the claims of the file at `path`. Raises InputError naming line, claim, key, found and wanted."""
-    tree, lines = yaml12.read(path)
+def parse(text: str, name: str = str(CLAIMS)) -> list[Claim]:
+    """Return the claims of a file `name` that holds `text`. Raises InputError naming line, claim, key and the fault."""
+    tree, lines = yaml12.parse(text, name)
     entries = tree.get("claims") if isinstance(tree, dict) else None
     if not isinstance(entries, list) or not entries:
-        raise InputError(f"{path}: found no list `claims`")
+        raise InputError(f"{name}: found no list `claims`")
     for key in tree:
         if key != "claims":
-            raise InputError(f"{path}, line {lines[(key,)]}: {key}: unknown key{nearest(key, ['claims'])}")
+            raise InputError(f"{name}, line {lines[(key,)]}: {key}: unknown key{nearest(key, ['claims'])}")
     problems: list[str] = []
     found: dict[str, Claim] = {}
     for index, entry in enumerate(entries):
         at = ("claims", str(index))
-        name = entry.get("id") if isinstance(entry, dict) else None
-        if isinstance(name, str) and name in found:
-            problems.append(f"{path}, line {lines[at]}: a second claim of the id {name!r}")
+        own = entry.get("id") if isinstance(entry, dict) else None
+        if isinstance(own, str) and own in found:
+            problems.append(f"{name}, line {lines[at]}: a second claim of the id {own!r}")
         try:
             claim = Claim.model_validate_json(json.dumps(entry))
             found.setdefault(claim.id, claim)
         except ValidationError as error:
-            title = name if isinstance(name, str) else f"claim {index + 1}"
+            title = own if isinstance(own, str) else f"claim {index + 1}"
             for problem in error.errors(include_url=False):
                 key = tuple(map(str, problem["loc"]))
                 line = next(lines[at + key[:n]] for n in range(len(key), -1, -1) if at + key[:n] in lines)
-                problems.append(f"{path}, line {line}: {_explain(problem, title)}")
+                problems.append(f"{name}, line {line}: {_explain(problem, title)}")
     if problems:
         raise InputError("\n".join(problems))
     return list(found.values())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,18 +91,26 @@ def of(clone: Path) -> Plan:
 
 
 def _stage(stage: graph.Stage, params: Mapping[str, Any], clone: Path) -> Stage:
-    values: dict[str, Any] = {}
-    for key in stage.params:
-        value: Any = params
-        for part in key.split("."):
-            value = value[part]
-        values |= yaml12.leaves({key: value})
     return Stage(
         command=stage.command,
         deps={path: md5(clone / path) if (clone / path).exists() else "" for path in stage.deps},
-        params=values,
+        params=values(stage.params, params),
         outs=dict.fromkeys(stage.outs, ""),
     )
+
+
+def values(keys: Iterable[str], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {dotted key down to each leaf: value} of the `keys` of params.yaml, as dvc.lock holds them.
+
+    Raises KeyError or TypeError for a key that is not there.
+    """
+    found: dict[str, Any] = {}
+    for key in keys:
+        value: Any = params
+        for part in key.split("."):
+            value = value[part]
+        found |= yaml12.leaves({key: value})
+    return found
 
 
 def _named(params: Mapping[str, Any], read: Mapping[str, str], clone: Path) -> Iterator[tuple[str, str]]:

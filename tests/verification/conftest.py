@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,9 +17,18 @@ import pytest
 from stages.verification import derivation, reference
 from stages.verification.environments import Setting
 from tests.project.repository import Repository
+from tests.verification import pretend
 
 ROOT = Path(__file__).parents[2]
+GRAPH = {
+    stage: {
+        "cmd": f"python -m stages.{stage}", "params": pretend.PARAMS.get(stage, []), "outs": outs,
+        "deps": [f"stages/{stage}.py", *(["inputs"] if stage == "download" else []), *pretend.READ.get(stage, [])],
+    }
+    for stage, outs in pretend.OUTS.items()
+}  # fmt: skip
 FILES = {
+    "dvc.yaml": json.dumps({"stages": GRAPH}),
     "params.yaml": "seed: 4\ndata:\n  source: here\ntrain:\n  lr: 0.5\nevaluate: {}\n",
     "inputs/train.tsv": "a\tb\n",
     "inputs/tokenizer.json": "{}\n",
@@ -42,9 +52,8 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("pristine")
     binary = folder / "bin/python"
     binary.parent.mkdir()
-    pretend = Path(__file__).with_name("pretend.py")
     path = f"{ROOT}${{PYTHONPATH:+:$PYTHONPATH}}"
-    binary.write_text(f'#!/bin/sh\nPYTHONPATH="{path}" exec "{sys.executable}" "{pretend}" "$@"\n')
+    binary.write_text(f'#!/bin/sh\nPYTHONPATH="{path}" exec "{sys.executable}" "{pretend.__file__}" "$@"\n')
     binary.chmod(0o755)
     made = Project(folder / "project")
     for name, text in FILES.items():

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from stages.core.errors import InputError
-from stages.verification.claims import chosen, load
+from stages.verification.claims import chosen, parse
 from tests.pipeline.closure import ROOT
 
 CLAIM = """claims:
@@ -28,7 +27,7 @@ CLAIM = """claims:
 
 
 def test_the_project_s_own_claims_say_what_gap_they_expect_and_why() -> None:
-    found = {claim.id: claim for claim in load(ROOT / "claims.yaml")}
+    found = {claim.id: claim for claim in parse((ROOT / "claims.yaml").read_text())}
     assert sorted(found) == ["r52-bert-base", "r8-bert-base"]
     assert found["r8-bert-base"].accepted == (0.948, 0.988)
     assert found["r52-bert-base"].accepted == (0.935, 0.974)
@@ -54,24 +53,18 @@ def test_the_project_s_own_claims_say_what_gap_they_expect_and_why() -> None:
         ("claims:", "clams: 1\nclaims:", "line 1: clams: unknown key (nearest: 'claims')"),
     ],
 )
-def test_what_is_no_claim_is_refused_at_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
-    path = tmp_path / "claims.yaml"
-    path.write_text(CLAIM.replace(old, new))
+def test_what_is_no_claim_is_refused_at_its_line(old: str, new: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
-        load(path)
+        parse(CLAIM.replace(old, new))
 
 
-def test_two_claims_of_one_id_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "claims.yaml"
-    path.write_text(CLAIM + CLAIM.removeprefix("claims:\n"))
+def test_two_claims_of_one_id_are_refused() -> None:
     with pytest.raises(InputError, match=r"line 14: a second claim of the id 'one'$"):
-        load(path)
+        parse(CLAIM + CLAIM.removeprefix("claims:\n"))
 
 
-def test_claims_are_chosen_by_id(tmp_path: Path) -> None:
-    path = tmp_path / "claims.yaml"
-    path.write_text(CLAIM + CLAIM.removeprefix("claims:\n").replace("id: one", "id: two"))
-    claims = load(path)
+def test_claims_are_chosen_by_id() -> None:
+    claims = parse(CLAIM + CLAIM.removeprefix("claims:\n").replace("id: one", "id: two"))
     assert [claim.id for claim in chosen(claims, [])] == ["one", "two"]
     assert [claim.id for claim in chosen(claims, ["two", "two"])] == ["two"]
     with pytest.raises(InputError, match=r"^tow: no such claim in claims.yaml \(nearest: 'two'\)$"):

@@ -51,8 +51,9 @@ def edited(tree: Any, place: Place) -> Any:
         case "without":
             del above[key]
         case _:
-            number = isinstance(above[key], int | float) and not isinstance(above[key], bool)
-            above[key] = above[key] + 1 if number else f"{above[key]}0"
+            value = above[key]
+            number = isinstance(value, int | float)
+            above[key] = not value if isinstance(value, bool) else value + 1 if number else f"{value}0"
     return whole[""]
 
 

@@ -125,6 +125,7 @@ def test_a_crash_and_an_undefined_score_are_kept_as_outcomes(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project.claim(recipe="faulty")
+    project.commit()
     assert claims(monkeypatch) == 1
     out, err = capsys.readouterr()
     assert "one: 2 of 5 runs crashed or diverged\n" in out
@@ -180,11 +181,27 @@ def test_claims_that_are_not_asked_for_make_no_runs_and_stay_on_the_page(
 ) -> None:
     claim = (project.root / "claims.yaml").read_text()
     project.put("claims.yaml", claim + claim.removeprefix("claims:\n").replace("id: one", "id: two"))
+    project.commit()
     assert claims(monkeypatch, "two", "--only-kept") == 1
     out, err = capsys.readouterr()
     assert "one" not in out + err
     assert made(project) == []
     assert "| one | 0.955 |" in RECORD.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_a_claim_that_is_not_committed_is_not_judged(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else what is published could be fitted to the runs."""
+    claim = (project.root / "claims.yaml").read_text()
+    project.put("claims.yaml", claim.replace("published: 0.955", "published: 0.5"))
+    assert claims(monkeypatch, "--only-kept") == 1
+    assert "note: claims.yaml here is not that of commit " in capsys.readouterr().err
+    assert "| one | 0.955 |" in RECORD.with_suffix(".md").read_text(encoding="utf-8")
+    project.git("rm", "-q", "--cached", "claims.yaml")
+    project.git("commit", "-qm", "without")
+    assert claims(monkeypatch, "--only-kept") == 2
+    assert ": a claim is committed before it is judged\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
