@@ -93,7 +93,7 @@ def finetune(params: Any) -> None:
     record: dict[str, Any] = {
         "packages": {"torch": "2.13.0"},
         "processor": "toy",
-        "workers": 2,
+        "workers": int(os.environ.get("REPRISE_WORKERS", "2")),
         "seconds": random.random(),
     }
     record["settings"] = {} if fault() == "deaf" else {k: v for k, v in os.environ.items() if k == "REPRISE_ISA"}
