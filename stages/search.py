@@ -39,13 +39,14 @@ from stages.core import yaml12
 from stages.core.errors import InputError, nearest
 from stages.core.files import SCRATCH, canonical_json
 from stages.core.params import PARAMS, dvc_keys
+from stages.core.shown import plain
 from stages.project import git, graph
 from stages.repro import digests
 from stages.scoring import HEADLINE
 from stages.searching import space as spaces
 from stages.searching.space import Space
 from stages.searching.trial import Point, Runner
-from stages.verification.ledger.rendering import aligned, plain
+from stages.verification.ledger.rendering import aligned
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

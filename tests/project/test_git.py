@@ -85,10 +85,13 @@ def test_a_refusal_is_no_answer(question: str, repository: Repository, monkeypat
 
 def test_what_the_user_allows_is_allowed(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     given_away(repository.root, monkeypatch)
-    for key, value in {"COUNT": "1", "KEY_0": "safe.directory", "VALUE_0": str(repository.root)}.items():
-        monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
+    clone = repository.root.parent / "clone"
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "2")
+    for number, folder in enumerate((repository.root, clone)):
+        monkeypatch.setenv(f"GIT_CONFIG_KEY_{number}", "safe.directory")
+        monkeypatch.setenv(f"GIT_CONFIG_VALUE_{number}", str(folder))
     assert git.edited(repository.root) == []
-    assert (git.clone(repository.root, "HEAD", repository.root.parent / "clone", []) / "a").is_file()
+    assert (git.clone(repository.root, "HEAD", clone, []) / "a").is_file()
 
 
 @pytest.mark.parametrize("question", sorted(QUESTIONS.keys() - {"inside"}))
