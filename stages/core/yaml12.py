@@ -41,8 +41,8 @@ _SLOW = re.compile(r"[&*!%\x85\u2028\u2029]|(?:[-?] ){50}")  # what `parse` migh
 class _Refused(yaml.MarkedYAMLError):
     """YAML that is valid and not taken."""
 
-    def __init__(self, problem: str, mark: yaml.Mark) -> None:
-        super().__init__(None, None, problem, mark)  # type: ignore[no-untyped-call]
+    def __init__(self, problem: str, mark: Any) -> None:
+        super().__init__(None, None, problem, mark)
 
 
 class _Loader(yaml.SafeLoader):
@@ -58,16 +58,16 @@ class _Loader(yaml.SafeLoader):
 
     def process_directives(self) -> Any:
         if self.check_token(yaml.DirectiveToken):
-            raise _Refused(
-                "a directive (%YAML, %TAG) would change what values mean: leave it out", self.peek_token().start_mark
-            )
-        return super().process_directives()  # type: ignore[misc]
+            token: yaml.Token = self.peek_token()  # type: ignore[no-untyped-call]
+            raise _Refused("a directive (%YAML, %TAG) would change what values mean: leave it out", token.start_mark)
+        return super().process_directives()  # type: ignore[no-untyped-call]
 
     def scan_plain(self) -> Any:
         """Take `?` within a word in [] and {} as text: DVC writes a regular expression so."""
         if not self.flow_level:
             return super().scan_plain()
-        self.peek = lambda index=0: "x" if (found := _Loader.peek(self, index)) == "?" else found
+        found = self.peek
+        self.peek = lambda index=0: found(index).replace("?", "x")  # type: ignore[method-assign]
         try:
             return super().scan_plain()
         finally:
@@ -79,7 +79,7 @@ class _Loader(yaml.SafeLoader):
         return bool(super().check_value())
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             raise _Refused(f"the alias *{event.anchor}: write the value itself", event.start_mark)
         if event.anchor is not None:
@@ -89,7 +89,7 @@ class _Loader(yaml.SafeLoader):
         if self.depth == DEPTH:
             raise _Refused(f"nested more than {DEPTH} deep", event.start_mark)
         self.depth += 1
-        node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
@@ -205,7 +205,7 @@ def _collect_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], na
         )
 
 
-def _is_ambiguous(node: yaml.Node) -> bool:
+def _is_ambiguous(node: Any) -> bool:
     """Tell whether a scalar that is text here is something else to DVC."""
     return node.tag == f"{TAG}str" and node.style is None and _OTHERWISE.fullmatch(node.value) is not None
 

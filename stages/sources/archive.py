@@ -149,7 +149,6 @@ def _tar_entries(archive: Path, limit: int) -> Iterator[Entry]:
         for count, info in enumerate(file):
             if count == ENTRIES:
                 raise ValueError(f"it holds more than {ENTRIES:,} entries")
-            file.members.clear()  # or all of them stay in memory
             if info.isdir() and info.name in (".", "./"):
                 continue
             name = relative(info.name.removeprefix("./").removesuffix("/"))
