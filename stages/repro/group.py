@@ -14,7 +14,8 @@ import torch.distributed as dist
 
 from stages.core.errors import InputError
 from stages.repro.determinism import settle
-from stages.repro.workers import MEMORY, RENDEZVOUS, Group, placement
+from stages.repro.placement import MEMORY, RENDEZVOUS, placement
+from stages.repro.workers import Group
 
 TIMEOUT = timedelta(minutes=5)  # how long a worker waits for a peer that does not answer
 

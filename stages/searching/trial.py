@@ -162,21 +162,23 @@ class Runner:
 
     def _locked(self) -> IO[str]:
         """Take the lock of the search. DVC's process shares it, so that of a search that was killed is waited for."""
-        file = (self.folder / "lock").open("a+", encoding="utf-8")
-        waiting = False
-        while not taken(file, SCRATCH):
-            file.seek(0)
-            pid, since = (int(word) for word in (file.read().split() or (0, 0)))
-            if pid and started(pid) == since:
-                raise InputError(f"this search is already running (process {pid}): wait for it, or stop it")
-            if not waiting:
-                print("search: the trial that a killed search left running is stopped first", file=sys.stderr)
-            waiting = True
-            self._stop()
-            time.sleep(_PAUSE)
-        file.truncate(0)
-        file.write(f"{os.getpid()} {started(os.getpid())}\n")
-        file.flush()
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context((self.folder / "lock").open("a+", encoding="utf-8"))
+            waiting = False
+            while not taken(file, SCRATCH):
+                file.seek(0)
+                pid, _, since = file.read().strip().partition(" ")
+                if since and str(started(int(pid))) == since:
+                    raise InputError(f"this search is already running (process {pid}): wait for it, or stop it")
+                if not waiting:
+                    print("search: the trial that a killed search left running is stopped first", file=sys.stderr)
+                waiting = True
+                self._stop()
+                time.sleep(_PAUSE)
+            file.truncate(0)
+            file.write(f"{os.getpid()} {started(os.getpid())}\n")
+            file.flush()
+            opened.pop_all()
         return file
 
 

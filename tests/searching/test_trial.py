@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from stages.core.errors import InputError
-from stages.searching.trial import Point, _failure, holder, points
+from stages.core.processes import started
+from stages.searching.trial import Point, Runner, _failure, holder, points
 
 CURVE = "step\tepoch\tloss\taccuracy\tmacro_f1\n5\t0.5\t0.9\t0.5\t0.4\n"
 
@@ -32,6 +34,28 @@ def test_a_lock_tells_who_holds_it(tmp_path: Path) -> None:
     with path.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert holder(path) == os.getpid()
+
+
+def test_a_search_that_runs_is_not_run_twice(tmp_path: Path) -> None:
+    runner = Runner(tmp_path)
+    assert (tmp_path / "lock").read_text() == f"{os.getpid()} {started(os.getpid())}\n"
+    with pytest.raises(InputError, match=rf"^this search is already running \(process {os.getpid()}\)"):
+        Runner(tmp_path)
+    runner._lock.close()
+    Runner(tmp_path)._lock.close()
+
+
+@pytest.mark.parametrize("text", ["", "1\n", "{pid} 1\n", "1 1\n"])
+def test_a_number_that_is_another_process_now_is_no_search(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its trial still has the lock: it is waited for."""
+    (tmp_path / "lock").write_text(text.format(pid=os.getpid()))
+    with (tmp_path / "lock").open() as trial:
+        fcntl.flock(trial, fcntl.LOCK_EX)
+        threading.Timer(0.2, lambda: fcntl.flock(trial, fcntl.LOCK_UN)).start()
+        Runner(tmp_path)._lock.close()
+    assert capsys.readouterr().err == "search: the trial that a killed search left running is stopped first\n"
 
 
 FAILED = "ERROR: failed to reproduce 'finetune': failed to run: python -m stages.finetune, exited with 2\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import InputError
-from stages.repro import determinism, workers
+from stages.repro import determinism, placement
 from stages.verification import environments
 from stages.verification.derivation import BACKWARDS, variables
 from stages.verification.environments import ENVIRONMENTS, Setting
@@ -82,7 +82,7 @@ def test_the_count_by_itself_is_another_than_the_usual_and_allowed(
     monkeypatch.delenv("REPRISE_WORKERS", raising=False)
     chosen = Workers()
     chosen.check(most)
-    assert chosen.count != workers.count(most)
+    assert chosen.count != placement.count(most)
 
 
 @pytest.mark.parametrize(
