@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stages.core.errors import InputError
-from stages.core.files import Accept, outputs, read_json
+from stages.core.files import Accept, outputs, read_object
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.core.processes import end_with_dvc
 from stages.interfaces import Source
@@ -113,8 +113,7 @@ def _check_model(folder: Path) -> None:
         for name in names:
             check_pointer(folder / name)
         check_weights(folder)
-        if not isinstance(read_json(folder / "config.json"), dict):
-            raise InputError("config.json holds no model config: wanted a JSON object")
+        read_object(folder / "config.json")
 
 
 @contextlib.contextmanager

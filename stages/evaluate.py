@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from stages.core.errors import InputError, nearest
-from stages.core.files import Accept, outputs, read_json, write_json, write_tsv
+from stages.core.files import Accept, outputs, read_json, read_object, write_json, write_tsv
 from stages.core.params import Section, load
 from stages.core.tables import Rows, read_batches, write_parquet
 from stages.project import graph
@@ -129,8 +129,8 @@ def texts(path: Path, ids: Integers, wanted: Sequence[int]) -> dict[int, str]:
 def check_labels(folder: Path, names: Sequence[str]) -> None:
     """Raise InputError unless the classes of the model saved in `folder` are `names`, in that order."""
     path = folder / "config.json"
-    saved = read_json(path).get("id2label", {})
-    own = [saved.get(str(index)) for index in range(len(saved))]
+    saved = read_object(path).get("id2label")
+    own = [saved.get(str(index)) for index in range(len(saved))] if isinstance(saved, dict) else []
     if own != list(names):
         raise InputError(f"{path}: its classes are {_few(own)}, those of the data {_few(names)}: run finetune again")
 

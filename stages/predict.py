@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from stages.core.errors import InputError
-from stages.core.files import read_json
+from stages.core.files import read_object
 from stages.encoding import Encoder, load_encoder
 from stages.formats.content import Encoding
 from stages.predicting.reading import INPUT, KINDS, check, opened, reading
@@ -74,7 +74,7 @@ def predict(folder: Path, texts: Iterator[str], window: int, group: Group) -> It
     from stages.tasks import TASKS
 
     names = labels(folder)
-    length = read_json(folder / "tokenizer_config.json").get("model_max_length")
+    length = read_object(folder / "tokenizer_config.json").get("model_max_length")
     if not isinstance(length, int):
         raise InputError(f"{folder / 'tokenizer_config.json'}: no model_max_length, wanted what finetune saved")
     encoder = load_encoder(folder, length)
@@ -97,10 +97,11 @@ def predict(folder: Path, texts: Iterator[str], window: int, group: Group) -> It
 
 def labels(folder: Path) -> list[str]:
     """Return the classes of a fine-tuned model, in their order. Raises InputError when the folder names none."""
-    found = read_json(folder / "config.json").get("id2label")
-    if not found:
+    names = read_object(folder / "config.json").get("id2label")
+    ordered = [names.get(str(index)) for index in range(len(names))] if isinstance(names, dict) else []
+    if not ordered or not all(isinstance(name, str) for name in ordered):
         raise InputError(f"{folder / 'config.json'}: names no classes, wanted a fine-tuned model")
-    return [found[str(index)] for index in range(len(found))]
+    return ordered
 
 
 def _windows(texts: Iterator[str], encoder: Encoder, window: int) -> Iterator[list[Tokens]]:

@@ -94,7 +94,7 @@ def test_earlier_outputs_are_replaced_whole(repository: Path) -> None:
         ),
         (
             File({"config.json": "inputs/list.json"}),
-            "model.source: config.json holds no model config: wanted a JSON object",
+            "model.source: config.json: found a list, wanted a JSON object",
         ),
         (
             File({"config.json": "inputs/confg.json"}),

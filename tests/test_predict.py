@@ -17,7 +17,7 @@ import pytest
 
 from stages import predict
 from stages.core.errors import InputError
-from stages.core.files import write_json
+from stages.core.files import read_json, write_json
 from stages.core.tables import write_parquet
 from stages.formats.jsonl import Jsonl
 from stages.predicting.reading import Reading
@@ -188,7 +188,12 @@ def test_a_broken_row_after_whole_windows_leaves_those_written(root: Path, group
     ("name", "content", "said"),
     [
         ("config.json", {"model_type": "bert"}, "config.json: names no classes, wanted a fine-tuned model"),
+        ("config.json", {"id2label": [1]}, "config.json: names no classes, wanted a fine-tuned model"),
+        ("config.json", {"id2label": {"0": 7}}, "config.json: names no classes, wanted a fine-tuned model"),
+        ("config.json", [], "config.json: found a list, wanted a JSON object"),
+        ("config.json", {"id2label": {"0": "a"}, "model_type": []}, r"config.json: model_type: found \[\], wanted the"),
         ("tokenizer_config.json", {}, "tokenizer_config.json: no model_max_length, wanted what finetune saved"),
+        ("tokenizer_config.json", [], "tokenizer_config.json: found a list, wanted a JSON object"),
     ],
 )
 def test_a_folder_without_a_fine_tuned_model_is_refused(
@@ -198,6 +203,19 @@ def test_a_folder_without_a_fine_tuned_model_is_refused(
     write_json(folder / name, content)
     with pytest.raises(InputError, match=said):
         next(predict.predict(folder, iter(["w1"]), 1, group))
+
+
+def test_code_in_the_folder_is_not_run_whoever_says_yes(root: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(root / "models/finetuned", tmp_path / "model"))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    lures = dict.fromkeys(("AutoConfig", "AutoModel", "AutoModelForSequenceClassification"), "evil.E")
+    for name, lure in (("config.json", lures), ("tokenizer_config.json", {"AutoTokenizer": ["evil.E", "evil.E"]})):
+        write_json(folder / name, {**read_json(folder / name), "auto_map": lure})
+    (folder / "chat_template.jinja").write_text("{{ 1 / 0 }}")
+    words = f"yes y | head -n {ROWS} | {sys.executable} -m stages.predict --model {folder}"
+    done = subprocess.run(["bash", "-c", words], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, ROWS, f"predict: {ROWS} rows\n")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_text_without_tokens_is_refused(root: Path, group: Group) -> None:

@@ -54,5 +54,6 @@ def reason(error: BaseException) -> str:
     text = str(error).strip()
     if not text:
         return type(error).__name__
-    line = text.splitlines()[0]
+    line, *more = map(str.strip, text.splitlines())
+    line = f"{line} {more[0]}" if line.endswith(":") and more else line
     return f"{type(error).__name__}: {line}" if isinstance(error, KeyError | RecursionError) else line

@@ -190,6 +190,14 @@ def check_readable(folder: Path) -> None:
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object that the JSON file holds. Raises InputError naming the file when it holds none."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: found a {type(value).__name__}, wanted a JSON object")
+    return value
+
+
 def tsv_line(cells: Iterable[Any]) -> str:
     """Return one tab-separated line; floats are written so that reading them gives the same bits."""
     buffer = io.StringIO()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError, nearest, refusals_told
-from stages.core.files import check_readable, read_json
+from stages.core.files import check_readable, read_object
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -78,7 +78,7 @@ def load_encoder(folder: Path, max_length: int, pad_token: str | None = None) ->
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json, wanted a model folder with its config and tokenizer")
     check_readable(folder)
-    config = _object(folder / "config.json")
+    config = read_object(folder / "config.json")
     whole = load_tokenizer(folder)
     direction = (whole.truncation or {}).get("direction", "right")
     whole.no_truncation()
@@ -93,13 +93,6 @@ def load_encoder(folder: Path, max_length: int, pad_token: str | None = None) ->
     encoder = Encoder(whole, cut, pad, _id(folder, whole, "unk_token", named), stand_in)
     _refuse_misfit(folder, config, encoder, max_length)
     return encoder
-
-
-def _object(path: Path) -> dict[str, Any]:
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: found a {type(value).__name__}, wanted a JSON object")
-    return value
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -126,7 +119,7 @@ def named_tokens(folder: Path) -> dict[str, str]:
     """Return the special tokens that the tokenizer's files name: {"pad_token": "[PAD]", ...}."""
     found: dict[str, str] = {}
     for path in (folder / "tokenizer_config.json", folder / "special_tokens_map.json"):
-        content = _object(path) if path.is_file() else {}
+        content = read_object(path) if path.is_file() else {}
         for name in SPECIAL:
             token = content.get(name)
             text = token.get("content") if isinstance(token, dict) else token

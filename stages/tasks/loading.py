@@ -16,7 +16,7 @@ from transformers import CONFIG_MAPPING, AutoConfig
 from transformers import AutoModelForSequenceClassification as Auto
 
 from stages.core.errors import InputError, nearest, refusals_told
-from stages.core.files import check_readable, read_json
+from stages.core.files import check_readable, read_object
 from stages.repro.weights import check_weights
 
 REFUSED = {  # fields of config.json with which the weights would be others than those of the folder's safetensors
@@ -31,10 +31,9 @@ def config_of(folder: Path, overrides: Mapping[str, Any]) -> Any:
     if not path.is_file():
         raise InputError(f"{folder}: a model folder without config.json")
     check_readable(folder)
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
-        found = content.get("model_type") if isinstance(content, dict) else content
-        raise InputError(f"{path}: model_type: found {found!r}, wanted the name of an architecture")
+    content = read_object(path)
+    if not isinstance(content.get("model_type"), str):
+        raise InputError(f"{path}: model_type: found {content.get('model_type')!r}, wanted the name of an architecture")
     if content["model_type"] not in CONFIG_MAPPING:
         raise InputError(
             f"{path}: model_type: {content['model_type']!r} is no architecture that transformers knows, and code that "
