@@ -25,7 +25,6 @@ COMMANDS = {  # all that ask Git; `objects` and `track` do not, `verify check` d
     "results": ("results",),
     "search": ("search", *SEARCH),
 }
-CHECK = ("verify", "check", "metrics/reproduction.json")
 START = "git add -A && git commit -m start"
 CUT = "a shallow clone without the older commits (git fetch --unshallow brings them)"
 
@@ -52,7 +51,7 @@ def run(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> int:
     return 0
 
 
-@pytest.mark.parametrize("words", [*COMMANDS.values(), CHECK], ids=[*COMMANDS, "verify check"])
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
 def test_a_repository_of_another_user(
     words: tuple[str, ...], project: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,13 +80,6 @@ def test_objects_in_a_zip_without_git(
     assert run(("objects",), monkeypatch) == 2
     wanted = "objects: error: DVC: wants a Git repository (a ZIP file brings none), git init makes one: "
     assert capsys.readouterr().err.startswith(wanted)
-
-
-def test_a_certificate_is_checked_by_itself_where_there_is_no_repository(
-    project: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run(CHECK, monkeypatch)
-    assert "note: this folder is in no Git repository: nothing is compared with the commit\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [w for name, w in COMMANDS.items() if name != "results"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from stages import verify
 from stages.core.files import write_json
 from stages.project import lock
 from stages.repro.digests import of_bytes
@@ -17,7 +19,8 @@ from stages.verification import certificate, certificate_page, certifying, docum
 from stages.verification.certificate import Circumstances, Core, Environment, overall
 from stages.verification.grades import Tolerances, grade
 from stages.verification.records import Evidence
-from tests.project.repository import Repository
+from tests.project.repository import Repository, given_away
+from tests.project.test_git import UNSAFE
 
 CODE = ("stages/core", "stages/finetune.py", "requirements.lock")
 HAD = {"processor": "toy"}
@@ -193,6 +196,28 @@ def test_what_is_not_held_against_the_commit_is_noted(
 ) -> None:
     assert certifying.check(held(repository, change), repository.root) == []
     assert capsys.readouterr().err.splitlines() == [f"note: {note}" for note in notes]
+
+
+def test_a_refusal_of_git_is_no_answer(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = held(repository)
+    given_away(repository.root, monkeypatch)
+    monkeypatch.chdir(repository.root)
+    monkeypatch.setattr(sys, "argv", ["verify", "check", str(path)])
+    with pytest.raises(SystemExit) as ended:
+        verify.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"verify: error: git rev-parse: {UNSAFE.format(repository.root)}\n"
+
+
+def test_a_certificate_is_checked_by_itself_where_there_is_no_repository(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = held(repository)
+    assert certifying.check(path, path.parent) == []
+    wanted = "note: this folder is in no Git repository: nothing is compared with the commit\n"
+    assert capsys.readouterr().err == wanted
 
 
 @pytest.mark.parametrize("reference", ["committed", "derived"])
