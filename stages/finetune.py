@@ -190,12 +190,12 @@ def _assemble(
     _check_fit(model, schema, base, params.model.overrides)
     if group.rank == 0:
         for note in (*built.notes, *_tokenizer_notes(base, schema, rows)):
-            print(f"finetune: {note}", file=sys.stderr, flush=True)
+            cli.say(f"finetune: {note}")
     train.tuning.apply(model, built.head)
     model = model.to(group.device)
     note = padding_note(model, held_out, task.collate, group.device)
     if note and group.rank == 0:
-        print(f"finetune: {note}", file=sys.stderr, flush=True)
+        cli.say(f"finetune: {note}")
     plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams, task.packed(model))
     weights = class_weights(rows, len(schema["labels"]), group) if train.class_weights == "balanced" else None
     loss = Loss(train.objective, weights, train.precision)

@@ -92,7 +92,7 @@ def main() -> None:
     with cli.errors_told("unlock"):
         cli.parser("unlock", __doc__).parse_args()
         for gone in unlock():
-            print(f"unlock: {gone} is gone: dropped from {RECORDS}")
+            cli.tell(f"unlock: {gone} is gone: dropped from {RECORDS}")
 
 
 if __name__ == "__main__":

@@ -53,6 +53,6 @@ def worst_rows(
         line = cut(terminal(" ".join(text.split())), TEXT_SHOWN)
         label, guess = int(labels[row]), int(guessed[row])
         confidence, own = float(probabilities[row, guess]), float(probabilities[row, label])
-        words = (cell(terminal(name)) for name in (names[label], names[guess]))
-        rows.append((int(ids[row]), *words, confidence, own, cell(line)))
+        actual, taken_for = (cell(terminal(names[c])) for c in (label, guess))
+        rows.append((int(ids[row]), actual, taken_for, confidence, own, cell(line)))
     return rows
