@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     import argparse
 
 # The refusals of the disk and of its owner: no fault of the code.
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE)
+DISK = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE,
+    errno.EEXIST, errno.ENOTDIR,
+)  # fmt: skip
 TRACEBACK = "REPRISE_TRACEBACK"  # set by developers: an internal error then shows where it arose
 WIDTH = 400  # characters of an internal error's text
 

@@ -335,3 +335,15 @@ def test_a_command_says_what_may_not_be_read(foreign: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit), errors_told("command"):
         (foreign / "closed").read_bytes()
     assert capsys.readouterr().err == f"command: error: {foreign / 'closed'}: Permission denied\n"
+
+
+@pytest.mark.parametrize(("place", "reason"), [("file", "File exists"), ("file/deep", "Not a directory")])
+def test_a_command_says_what_is_in_the_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str, reason: str
+) -> None:
+    """As when REPRISE_SCRATCH is a file."""
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as left, errors_told("command"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f"command: error: {tmp_path / place}: {reason}\n"

@@ -33,7 +33,7 @@ def work(group):
     elif part == "vanish" and rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     elif part in ("crash", "vanish", "wait"):
-        time.sleep(60)
+        time.sleep(600)
 
 with errors_told("play"):
     workers.run("play", work, most=4)
@@ -85,28 +85,26 @@ def play(folder: Path, part: str, count: str = "2") -> subprocess.Popen[str]:
 
 def test_workers_meet(folder: Path) -> None:
     process = play(folder, "gather")
-    assert sorted(process.communicate(timeout=60)[0].splitlines()) == ["[0, 1]", "[0, 1]"]
+    assert sorted(process.communicate(timeout=120)[0].splitlines()) == ["[0, 1]", "[0, 1]"]
     assert process.returncode == 0
 
 
 def test_a_refusal_is_said_once(folder: Path) -> None:
     process = play(folder, "refuse")
-    assert process.communicate(timeout=60)[1] == "play: error: the one reason\n"
+    assert process.communicate(timeout=120)[1] == "play: error: the one reason\n"
     assert process.returncode == 2
 
 
-def test_a_crash_shows_its_own_traceback_and_ends_the_others(folder: Path) -> None:
+def test_a_crash_is_told_and_ends_the_others(folder: Path) -> None:
     process = play(folder, "crash")
-    began = time.monotonic()
-    said = process.communicate(timeout=60)[1]
-    assert time.monotonic() - began < 40
-    assert "RuntimeError: a fault of worker 1" in said
-    assert process.returncode == 1
+    said = process.communicate(timeout=120)[1]  # long before worker 0 has slept enough
+    assert "play: error: internal error: RuntimeError: a fault of worker 1 " in said
+    assert process.returncode == 2
 
 
 def test_a_vanished_worker_is_named(folder: Path) -> None:
     process = play(folder, "vanish")
-    assert "worker 1 was ended by SIGKILL (the system may be out of memory)" in process.communicate(timeout=60)[1]
+    assert "worker 1 was ended by SIGKILL (the system may be out of memory)" in process.communicate(timeout=120)[1]
     assert process.returncode == 1
 
 
@@ -118,7 +116,7 @@ def test_a_signal_is_passed_on_and_gives_its_code(folder: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode == 143
 
 
