@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -122,6 +123,23 @@ def test_bytes_do_not_depend_on_how_many_texts_go_together(
     monkeypatch.setattr(encoder, "_CHARACTERS", 1)
     run()
     assert of_folder(tmp_path) == before
+
+
+@pytest.mark.parametrize(("asked", "number", "note"), [
+    (None, 1, "tokenize: the model has no padding token: '[UNK]' (id 1) pads in its place\n"),
+    ("[MASK]", 4, ""),
+])  # fmt: skip
+def test_what_pads_a_model_without_a_padding_token_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: str | None, number: int, note: str
+) -> None:
+    write_clean(tmp_path / "clean", TEXTS)
+    base = Path(shutil.copytree(MODEL, tmp_path / "base"))
+    for name, key in (("config.json", "pad_token_id"), ("tokenizer_config.json", "pad_token")):
+        write_json(base / name, {k: v for k, v in read_json(base / name).items() if k != key})
+    options = Tokenize(max_length=8, pad_token=asked)
+    tokenize(options, tmp_path / "clean", base, tmp_path / "tokens", tmp_path / "tokenize.json")
+    assert read_json(tmp_path / "tokens/schema.json")["pad_token_id"] == number
+    assert capsys.readouterr().out == note
 
 
 def test_a_refusal_leaves_the_outputs_as_they_were(run: Run, tmp_path: Path) -> None:
