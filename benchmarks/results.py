@@ -36,7 +36,7 @@ def stream(experiments: int) -> bytes:
     scores = hashlib.md5(base["metrics/evaluate.json"]).hexdigest().encode()
     for number in range(1, experiments + 1):
         name = f"{number:032x}".encode()
-        scored = base["metrics/evaluate.json"].replace(b'"examples": ', f'"run": {number},\n  "examples": '.encode())
+        scored = base["metrics/evaluate.json"].replace(b'"macro_f1": 0', f'"run": {number},\n  "macro_f1": 0'.encode())
         lock = base["dvc.lock"].replace(b"          lr: ", f"          lr: {number}e-7\n          old: ".encode())
         lock = lock.replace(weights, name)
         lock = lock.replace(scores, hashlib.md5(scored).hexdigest().encode())
