@@ -98,8 +98,9 @@ def predict(folder: Path, texts: Iterator[str], window: int, group: Group) -> It
 def labels(folder: Path) -> list[str]:
     """Return the classes of a fine-tuned model, in their order. Raises InputError when the folder names none."""
     names = read_object(folder / "config.json").get("id2label")
-    ordered = [names.get(str(index)) for index in range(len(names))] if isinstance(names, dict) else []
-    if not ordered or not all(isinstance(name, str) for name in ordered):
+    names = names if isinstance(names, dict) else {}
+    ordered = [name for index in range(len(names)) if isinstance(name := names.get(str(index)), str)]
+    if not ordered or len(ordered) != len(names):
         raise InputError(f"{folder / 'config.json'}: names no classes, wanted a fine-tuned model")
     return ordered
 
