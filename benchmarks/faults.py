@@ -39,7 +39,7 @@ class Fault:
     name: str
     project: bool  # it is in the project from the start; else it is slipped under a committed lock
     environment: str
-    stage: str | None  # the first that is to be named; None: nothing is
+    stage: str | None  # the first that is to be named; None: nothing came out otherwise
     axis: str | None
     plant: Callable[[Path], None]
 
@@ -87,6 +87,14 @@ FAULTS = (
     Fault(
         "learning rate 10 % higher", False, "same", "finetune", TRAINING,
         replaced("params.yaml", r"^  lr: 2e-3", "  lr: 2.2e-3"),
+    ),
+    Fault(
+        "a rate edited in dvc.lock alone", False, "same", None, None,
+        replaced("dvc.lock", r"\blr: 0\.002$", "lr: 0.001"),
+    ),
+    Fault(
+        "a command edited in dvc.lock alone", False, "same", None, None,
+        replaced("dvc.lock", r"cmd: python -m stages\.evaluate$", "cmd: python -m stages.other"),
     ),
     Fault(
         "1 % of the labels flipped", False, "same", "download", DATA,
@@ -175,7 +183,7 @@ def caught(fault: Fault, found: dict[str, Any]) -> bool:
     """Tell whether verification said what it is to: below BITWISE, the right stage and axis; of the control nothing."""
     evidence = found["evidence"]
     place = (evidence["first_stage"], evidence["axis"])
-    return place == (fault.stage, fault.axis) and (found["grade"] == "BITWISE") == (fault.stage is None)
+    return place == (fault.stage, fault.axis) and (found["grade"] == "BITWISE") == (fault is FAULTS[0])
 
 
 def line(fault: Fault, found: dict[str, Any]) -> str:
@@ -188,7 +196,7 @@ def line(fault: Fault, found: dict[str, Any]) -> str:
         named.append(f"`{evidence['detail']}`")
     place = "the project" if fault.project else "the reproduction"
     stage, axis = evidence["first_stage"] or "–", evidence["axis"] or "–"
-    right = "–" if fault.stage is None else "yes" if caught(fault, found) else "NO"
+    right = "–" if fault is FAULTS[0] else "yes" if caught(fault, found) else "NO"
     cells = (fault.name, place, fault.environment, right, found["grade"], stage, axis, ", ".join(named) or "–")
     return "| " + " | ".join(cells) + " |"
 
