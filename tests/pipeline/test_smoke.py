@@ -19,6 +19,15 @@ def test_it_learns_the_toy_language(reproduced: Clone) -> None:
     assert json.loads(reproduced.text("metrics/evaluate.json"))["accuracy"] > 0.6
 
 
+def test_metrics_are_few_columns_of_one_name_each(reproduced: Clone) -> None:
+    files = [json.loads(reproduced.text(f"metrics/{n}.json")) for n in ("data", "tokenize", "finetune", "evaluate")]
+    columns = [key for file in files for key, value in file.items() if not isinstance(value, list | dict)]
+    assert len(columns) == len(set(columns)) <= 25
+    beside = {key: value for file in files for key, value in file.items() if isinstance(value, list | dict)}
+    assert sorted(beside) == ["intervals", "notes"]  # lists, which are no columns of DVC's tables
+    assert all(isinstance(ends, list) for ends in beside["intervals"].values())
+
+
 def test_data_and_models_are_dvcs_and_metrics_are_gits(reproduced: Clone) -> None:
     tracked = reproduced.run("git ls-files data models metrics").split()
     assert {name for name in tracked if name.startswith(("data/", "models/"))} <= {
