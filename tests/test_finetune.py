@@ -120,7 +120,8 @@ def test_any_number_of_workers_gives_the_same_bytes(warm: Warm, root: Path, work
     tiny.run_here(root)
     alone = tiny.outputs(root)
     shutil.rmtree(root / "models/finetuned")
-    assert warm.run(root, REPRISE_WORKERS=workers) == (0, "")
+    code, _ = warm.run(root, REPRISE_WORKERS=workers)  # which says so where bfloat16 is slow
+    assert code == 0
     assert tiny.outputs(root) == alone
 
 
