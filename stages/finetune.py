@@ -20,9 +20,8 @@ if __name__ == "__main__":
 
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -31,8 +30,7 @@ from pydantic import Field, model_validator
 from stages.core.errors import InputError
 from stages.core.files import SCRATCH, outputs, read_json, write_json
 from stages.core.params import Elsewhere, Section, choice, load
-from stages.encoding import load_encoder, reads_as_written, save_tokenizer
-from stages.interfaces import TokenRows
+from stages.encoding import PROBED, contradictions, save_tokenizer
 from stages.objectives import OBJECTIVES
 from stages.project import graph
 from stages.repro import digests, environment, workers
@@ -43,12 +41,9 @@ from stages.tasks import TASKS
 from stages.tuning import TUNING
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from stages.training.loop import Loop, State
 
 TOKENS = ("schema.json", "train.arrow", "validation.arrow")  # of data/tokens: the test rows are none of its business
-PROBED = 256  # training rows whose texts, as far as their tokens spell them, probe the saved tokenizer
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -171,7 +166,10 @@ def run_digest(params: Params, tokens: Path, base: Path) -> str:
 def _assemble(
     params: Params, group: workers.Group, schema: dict[str, Any], tokens: Path, base: Path, scratch: Path, live: Path
 ) -> tuple[Any, Loop]:
+    import numpy as np
+
     from stages.inference import logits, padding_note, token_rows
+    from stages.objectives.balance import balanced
     from stages.scoring import softmax
     from stages.training.loop import Loop, Settings
     from stages.training.plan import Plan
@@ -189,7 +187,8 @@ def _assemble(
     model: Any = built.model
     _check_fit(model, schema, base, params.model.overrides)
     if group.rank == 0:
-        for note in (*built.notes, *_tokenizer_notes(base, schema, rows)):
+        pad, probes = schema["pad_token_id"], rows.tokens(np.arange(min(PROBED, len(rows.lengths))))
+        for note in (*built.notes, *contradictions(base, schema["max_length"], pad, probes)):
             cli.say(f"finetune: {note}")
     train.tuning.apply(model, built.head)
     model = model.to(group.device)
@@ -197,7 +196,9 @@ def _assemble(
     if note and group.rank == 0:
         cli.say(f"finetune: {note}")
     plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams, task.packed(model))
-    weights = class_weights(rows, len(schema["labels"]), group) if train.class_weights == "balanced" else None
+    weights = (
+        balanced(rows.labels, len(schema["labels"])).to(group.device) if train.class_weights == "balanced" else None
+    )
     loss = Loss(train.objective, weights, train.precision)
     batches = Batches(model, rows, task.collate, plan, loss, streams, group)
     stopping = train.early_stopping
@@ -217,17 +218,6 @@ def _assemble(
     return model, Loop(model, batches, schedule, settings, validate, scratch, live)
 
 
-def class_weights(rows: TokenRows, classes: int, group: workers.Group) -> Any:
-    """Return N / (C * count of the class), (C,) float32: weights under which every class counts the same."""
-    import numpy as np
-    import torch
-
-    counts: np.ndarray[Any, Any] = np.bincount(rows.labels, minlength=classes)
-    if (counts == 0).any():
-        raise InputError(f"train.class_weights: class number {int(counts.argmin())} has no training row to be weighted")
-    return torch.from_numpy((counts.sum() / (classes * counts)).astype(np.float32)).to(group.device)
-
-
 def _check_fit(model: Any, schema: dict[str, Any], base: Path, overrides: Mapping[str, Any]) -> None:
     """Refuse a model that has no place for the tokens, and let it know their padding.
 
@@ -245,24 +235,6 @@ def _check_fit(model: Any, schema: dict[str, Any], base: Path, overrides: Mappin
             f"model.overrides.pad_token_id: found {asked}, but data/tokens is padded with {pad}: set tokenize.pad_token"
         )
     model.config.pad_token_id = pad  # of which the head of a decoder finds the last token
-
-
-def _tokenizer_notes(base: Path, schema: dict[str, Any], rows: TokenRows) -> Iterator[str]:
-    """Yield what transformers makes of the base's and of the saved tokenizer files, where that is another tokenizer."""
-    import numpy as np
-
-    encoder = load_encoder(base, schema["max_length"])
-    texts = encoder.whole.decode_batch([row.tolist() for row in rows.tokens(np.arange(min(PROBED, len(rows.lengths))))])
-    if (base / "tokenizer.json").is_file() and not reads_as_written(base, texts):
-        yield f"{base}: its tokenizer.json counts; from its other files AutoTokenizer makes a tokenizer with other ids"
-    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
-        shutil.copyfile(base / "config.json", Path(name, "config.json"))
-        save_tokenizer(base, Path(name), schema["max_length"], schema["pad_token_id"])
-        if not reads_as_written(Path(name), texts):
-            yield (
-                "AutoTokenizer makes a tokenizer of its own for this type of model, with other ids than those trained "
-                "on: stages.predict is right; load the saved tokenizer by PreTrainedTokenizerFast"
-            )
 
 
 def _save_model(model: Any, schema: dict[str, Any], base: Path, folder: Path) -> None:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError, refusals_told
 from stages.core.files import write_json
-from stages.encoding.encoder import load_tokenizer, named_tokens
+from stages.encoding.encoder import load_encoder, load_tokenizer, named_tokens
 
 if TYPE_CHECKING:
+    import numpy as np
     from tokenizers import Tokenizer
 
 PLAIN = "PreTrainedTokenizerFast"  # the class that takes tokenizer.json as it is, by the name that all versions know
+PROBED = 256  # training rows whose texts are compared too
 PROBES = (
     "The Old Gull's café, ZÜRICH: 1,234.50 €!", " two  blanks ", "naïve\u00a0Straße\u200b", "漢字と🙂 emoji",
     "don't re-do", "x = y_1 + 'z';\ttab\nline", "ﬁ ½ Å İ", "[CLS] <s> </s> <pad> [MASK] <unk> <|endoftext|>",
@@ -70,6 +73,24 @@ def reads_as_written(folder: Path, texts: Sequence[str]) -> bool:
             return all(_ids(made, text) == _ids(written, text) for text in (*PROBES, *texts))
     except InputError:  # it makes none at all of these files
         return False
+
+
+def contradictions(base: Path, max_length: int, pad: int, rows: Sequence[np.ndarray[Any, Any]]) -> Iterator[str]:
+    """Yield where transformers makes another tokenizer of the files of `base`, or of those `save_tokenizer` writes.
+
+    rows: token ids of training rows, whose texts, as far as the tokens spell them, are compared besides PROBES.
+    """
+    texts = load_encoder(base, max_length).whole.decode_batch([row.tolist() for row in rows])
+    if (base / "tokenizer.json").is_file() and not reads_as_written(base, texts):
+        yield f"{base}: its tokenizer.json counts; from its other files AutoTokenizer makes a tokenizer with other ids"
+    with tempfile.TemporaryDirectory(prefix="reprise-") as name:
+        shutil.copyfile(base / "config.json", Path(name, "config.json"))
+        save_tokenizer(base, Path(name), max_length, pad)
+        if not reads_as_written(Path(name), texts):
+            yield (
+                "AutoTokenizer makes a tokenizer of its own for this type of model, with other ids than those trained "
+                "on: stages.predict is right; load the saved tokenizer by PreTrainedTokenizerFast"
+            )
 
 
 def _parts(tokenizer: Tokenizer) -> dict[str, Any]:
