@@ -205,6 +205,16 @@ def test_a_folder_without_a_fine_tuned_model_is_refused(
         next(predict.predict(folder, iter(["w1"]), 1, group))
 
 
+@pytest.mark.parametrize("change", [{"return_dict": None}, {"chunk_size_feed_forward": "x"}])
+def test_a_model_that_cannot_compute_is_one_message(
+    root: Path, group: Group, tmp_path: Path, change: dict[str, object]
+) -> None:
+    folder = Path(shutil.copytree(root / "models/finetuned", tmp_path / "model"))
+    write_json(folder / "config.json", {**read_json(folder / "config.json"), **change})
+    with pytest.raises(InputError, match=r"model: the model cannot compute: "):
+        next(predict.predict(folder, iter(["w1"]), 1, group))
+
+
 def test_code_in_the_folder_is_not_run_whoever_says_yes(root: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(root / "models/finetuned", tmp_path / "model"))
     (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")

@@ -69,11 +69,11 @@ def uncelled(text: str) -> str:
 
 
 def plotted(names: Sequence[str], taken: Collection[str] = ()) -> list[str]:
-    """Return names as data of DVC's page of plots, each other than all before it and than those `taken`.
+    """Return names as data of DVC's page of plots, each other than all before it and those `taken`; see `cell` too.
 
     DVC writes the data into a script of the page as they are, where `<` could end the script: it becomes `‹`.
     """
-    lines = [terminal(name).replace("<", "‹") for name in names]
+    lines = [cell(terminal(name).replace("<", "‹")) for name in names]
     free, used = {line for line, name in zip(lines, names, strict=True) if line == name} - set(taken), set(taken)
     found = []
     for line, name in zip(lines, names, strict=True):

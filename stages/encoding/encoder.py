@@ -192,9 +192,10 @@ def _number(folder: Path, config: Mapping[str, Any], key: str) -> int | None:
 def _refuse_misfit(folder: Path, config: Mapping[str, Any], encoder: Encoder, max_length: int) -> None:
     """Raise InputError when the model has too small a vocabulary or too few positions."""
     vocabulary = _number(folder, config, "vocab_size")
-    if vocabulary is not None and encoder.vocabulary > vocabulary:
+    largest = max(encoder.vocabulary - 1, *encoder.cut.encode("").ids, 0)  # special tokens may have ids of their own
+    if vocabulary is not None and largest >= vocabulary:
         raise InputError(
-            f"{folder}: tokenizer and model do not belong together: token ids go up to {encoder.vocabulary - 1}, "
+            f"{folder}: tokenizer and model do not belong together: token ids go up to {largest}, "
             f"config.json says vocab_size {vocabulary}"
         )
     positions = _number(folder, config, "max_position_embeddings")

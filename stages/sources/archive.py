@@ -35,7 +35,7 @@ def unpack(archive: Path, what: str, members: Mapping[str, str], into: Path, lim
     what: names the archive in messages.
 
     Raises InputError for an absolute path, `..`, a link or a device anywhere in the archive, for one that unpacks
-    beyond the limit, cannot be read, or lacks a member (the nearest are listed).
+    beyond the limit, cannot be read, holds a name twice, or lacks a member (the nearest are listed).
     """
     names = set()
     missing = dict(members)
@@ -47,7 +47,10 @@ def unpack(archive: Path, what: str, members: Mapping[str, str], into: Path, lim
         places = {local: _target(name, local, member) for local, member in members.items()}
         targets = [into / place for place in places.values() if place is not None]
         if targets:
-            _write(targets[0], _told(content, what))
+            try:
+                _write(targets[0], _told(content, what))
+            except (FileExistsError, NotADirectoryError):
+                raise InputError(f"{what}: unsafe archive: {name!r} is both a file and a folder") from None
         for target in targets[1:]:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(targets[0], target)

@@ -6,7 +6,9 @@ It is $REPRISE_CACHE, or `reprise` in $XDG_CACHE_HOME, or ~/.cache/reprise.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from stages.core import cli
@@ -48,12 +50,13 @@ def held(sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
         if _matches(path, sha256):
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_links(path.with_suffix(".lock"))
         with path.with_suffix(".lock").open("w") as lock:
             if not taken(lock, CACHE):
                 cli.say(f"{what}: waiting for another process that is fetching it")
                 taken(lock, CACHE, wait=True)
             if not _matches(path, sha256):
-                if path.exists():
+                if os.path.lexists(path):
                     cli.say(f"{path}: damaged (its SHA-256 is not its name); removed, fetching it again")
                     path.unlink()
                 os.replace(_fetched(path.with_suffix(".partial"), sha256, what, fetch), path)
@@ -66,13 +69,20 @@ def held(sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
 
 
 def _matches(path: Path, sha256: str) -> bool:
-    return path.exists() and of_file(path) == sha256
+    return path.is_file() and of_file(path) == sha256  # of a pipe or a device no end would come
+
+
+def _refuse_links(path: Path) -> None:
+    """Remove what is no regular file with this name alone: to write there would write to what is not ours."""
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            path.unlink()
 
 
 def _fetched(partial: Path, sha256: str, what: str, fetch: Callable[[Path], None]) -> Path:
     """Return `partial` once it holds the bytes wanted; a beginning that proves wrong is dropped and fetched anew."""
-    if partial.is_symlink():
-        partial.unlink()  # what it leads to is not ours to write
+    _refuse_links(partial)
     resumed = partial.exists()
     fetch(partial)
     found = of_file(partial)

@@ -11,20 +11,26 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field
 
 Value = TypeVar("Value")
+DEEPEST = 100  # folders within each other: Python makes each by a call within that of the one below it
 
 
 def relative(name: str) -> str:
     """Return `name` if it is a plain relative POSIX path.
 
     Raises ValueError for what could lead out of a folder, or is not the same name on every system: an empty or
-    absolute path, `.` and `..`, doubled slashes, backslashes, drive letters, NUL and other control characters.
+    absolute path, `.` and `..`, doubled slashes, backslashes, drive letters, control characters, half characters,
+    and more than DEEPEST folders.
     """
     if re.search(r"[\x00-\x1f\x7f]", name):
         raise ValueError(f"the name {name!r} holds a control character")
+    if re.search("[\ud800-\udfff]", name):
+        raise ValueError(f"the name {name!r} is not UTF-8")
     if name.startswith("/") or re.match(r"[A-Za-z]:", name):
         raise ValueError(f"the name {name!r} is an absolute path, wanted a relative one")
     if "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise ValueError(f"the name {name!r} is no plain relative path (empty, '.', '..' or a backslash in it)")
+    if name.count("/") > DEEPEST:
+        raise ValueError(f"the name {name[:40]!r}… leads through {name.count('/')} folders, more than {DEEPEST}")
     return name
 
 

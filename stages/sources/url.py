@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
@@ -27,6 +29,7 @@ CHUNK = 1 << 18  # bytes read at a time
 TIMEOUT_S = 30.0  # seconds without a byte after which a transfer counts as stalled
 SLOWEST = 1000  # bytes a second, on average after the first PATIENCE_S
 PATIENCE_S = 60.0
+ANSWER_S = 60.0  # seconds until the head of an answer is whole
 ATTEMPTS = 100  # in all for one file, however much each of them brings
 WAITS_S = (1.0, 2.0, 4.0, 8.0)  # seconds before each further attempt; any progress starts the row again
 PASSING = frozenset({408, 416, 425, 429, 500, 502, 503, 504})  # HTTP statuses worth another attempt
@@ -102,7 +105,7 @@ def _attempt(url: str, path: Path, limit: int) -> None:
             path.unlink(missing_ok=True)
             raise _Broken("the server sent another part of the file than was asked for")
         length = response.headers["Content-Length"]
-        total = start + int(length) if length is not None and length.isdecimal() else None
+        total = start + int(length) if re.fullmatch("[0-9]{1,18}", length or "") else None
         if total is not None and total > limit:
             raise InputError(f"{url}: {total:,} bytes, more than {limit:,} (limit_mb)")
         began, received = time.monotonic(), start
@@ -150,11 +153,44 @@ def _opened(url: str, path: Path) -> http.client.HTTPResponse:
     return response
 
 
+class _Answered:
+    """A connection that breaks off when the head of an answer takes more than ANSWER_S: some never end."""
+
+    def getresponse(self) -> http.client.HTTPResponse:
+        held: Any = self
+        timer = threading.Timer(ANSWER_S, held.sock.shutdown, (socket.SHUT_RDWR,))
+        timer.daemon = True
+        timer.start()
+        try:
+            response: http.client.HTTPResponse = super().getresponse()  # type: ignore[misc]
+            return response
+        finally:
+            timer.cancel()
+
+
+class _Http(_Answered, http.client.HTTPConnection):
+    pass
+
+
+class _Https(_Answered, http.client.HTTPSConnection):
+    pass
+
+
+class _HttpHandler(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Http, req)
+
+
+class _HttpsHandler(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Https, req)
+
+
 def _opener() -> urllib.request.OpenerDirector:
     """Return an opener that knows http and https only, so that no redirect leads to a local file."""
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler,
+        urllib.request.ProxyHandler, _HttpHandler, _HttpsHandler,
         urllib.request.HTTPRedirectHandler, urllib.request.HTTPDefaultErrorHandler,
         urllib.request.HTTPErrorProcessor, urllib.request.UnknownHandler,
     ):  # fmt: skip

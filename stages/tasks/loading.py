@@ -24,6 +24,10 @@ REFUSED = {  # fields of config.json with which the weights would be others than
     "transformers_weights": "names the file of weights: wanted model.safetensors",
 }
 
+SIZES = {  # the names that transformers has for them in every config -> the largest that is built
+    "num_hidden_layers": 1000, "num_attention_heads": 10_000, "hidden_size": 1_000_000, "intermediate_size": 10_000_000,
+}  # fmt: skip
+
 
 def config_of(folder: Path, overrides: Mapping[str, Any]) -> Any:
     """Return the config of a model folder with `overrides`. Raises InputError for what no model can be made of."""
@@ -53,7 +57,16 @@ def config_of(folder: Path, overrides: Mapping[str, Any]) -> Any:
             setattr(config, name, value)
         except StrictDataclassError as error:
             raise InputError(f"model.overrides.{name}: {error.__cause__ or error}") from error
+    _check_sizes(config, path, overrides)
     return config
+
+
+def _check_sizes(config: Any, path: Path, overrides: Mapping[str, Any]) -> None:
+    for name, most in SIZES.items():
+        value = getattr(config, name, None)
+        if isinstance(value, int) and not 1 <= value <= most:
+            where = "model.overrides." if name in overrides else f"{path}: "
+            raise InputError(f"{where}{name}: found {value}, wanted a whole number from 1 to {most:,}")
 
 
 def drawn(config: Any, key: int) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,7 +41,7 @@ def flaws(path: Path) -> list[str]:
     """
     stated, raw = certificate.load(path), read_json(path)
     said = []
-    if _canonical(path, raw) != path.read_text(encoding="utf-8"):
+    if _canonical(path, raw).encode(errors="surrogatepass") != path.read_bytes():
         said.append(f"{path}: not in canonical form: a key may stand twice, and show another value than is checked")
     if canonical_json(stated.model_dump(mode="json", by_alias=True)) != _canonical(path, raw):
         said.append(f"{path}: not as it is written: a key is left out, or a number has another form")
@@ -80,6 +82,13 @@ def _core(predicate: Predicate) -> Iterator[str]:
             yield f"core.{field}: empty: nothing is certified"
     for stage in sorted(stage for stage, written in core.outputs.items() if not written):
         yield f"core.outputs.{stage}: empty: nothing is certified"
+    for path in sorted(path for path, md5 in outputs(core).items() if not md5):
+        yield f"core.outputs: {path} has no MD5"
+    if not re.fullmatch("[0-9a-f]{64}", core.lock):
+        yield f"core.lock: {core.lock!r}, wanted the SHA-256 of a dvc.lock"
+    for name, digest in core.edits.items():
+        if posixpath.normpath(f"/{name}") != f"/{name}" or not re.fullmatch("[0-9a-f]{64}|deleted", digest):
+            yield f"core.edits.{name}: {digest!r}, wanted a file of the project and its SHA-256, or 'deleted'"
     if core.tolerances != Tolerances():
         yield "core.tolerances: not those of this version of Reprise"
     if core.reference == "derived" and core.recipe is None:

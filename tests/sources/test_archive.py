@@ -150,6 +150,14 @@ def test_tar_folders_and_leading_dots_are_passed_over(tmp_path: Path) -> None:
 
 
 @both
+@pytest.mark.parametrize("names", [("pkg/a", "pkg/a/b"), ("pkg/a/b", "pkg/a"), ("pkg/a", "pkg/a/b/c")])
+def test_a_name_of_a_file_and_of_a_folder_is_refused(tmp_path: Path, make: Maker, names: tuple[str, str]) -> None:
+    archive = make(tmp_path, dict.fromkeys(names, b"1"))
+    with pytest.raises(InputError, match=rf"^pkg-1: unsafe archive: '{names[1]}' is both a file and a folder$"):
+        unpacked(archive, {"x": "pkg"})
+
+
+@both
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_name_that_stands_twice_is_refused(tmp_path: Path, make: Maker) -> None:
     archive = make(tmp_path, {"pkg/a": b"1", "pkg/b": b"2"})

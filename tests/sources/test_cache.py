@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -52,6 +53,25 @@ def test_damaged_file_is_named_and_fetched_again(capsys: pytest.CaptureFixture[s
     path.write_bytes(b"cont3nt")
     assert held(SHA256, "it", Fetch(CONTENT)).read_bytes() == CONTENT
     assert capsys.readouterr().err == (f"{path}: damaged (its SHA-256 is not its name); removed, fetching it again\n")
+
+
+@pytest.mark.parametrize("suffix", ["", ".partial", ".lock"])
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "hard link", "pipe", "device"])
+def test_what_is_not_ours_is_neither_written_nor_waited_for(
+    cache: Path, tmp_path: Path, suffix: str, kind: str
+) -> None:
+    cache.mkdir(parents=True)
+    other, path = tmp_path / "other", cache / f"{SHA256}{suffix}"
+    other.write_bytes(b"mine")
+    match kind:
+        case "hard link":
+            os.link(other, path)
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            path.symlink_to({"link": other, "device": Path("/dev/zero")}.get(kind, tmp_path / "none"))
+    assert held(SHA256, "it", Fetch(CONTENT)).read_bytes() == CONTENT
+    assert (other.read_bytes(), (tmp_path / "none").exists()) == (b"mine", False)
 
 
 def test_wrong_bytes_show_both_digests_and_leave_nothing(cache: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stages.sources.local import apart, place, relative, sha256_of_64_digits
 
 
-@pytest.mark.parametrize("name", ["a", "a/b.txt", ".hidden", "ä ö/ü", "a..b", "...", "ab:c"])
+@pytest.mark.parametrize("name", ["a", "d/" * 100 + "a", "a/b.txt", ".hidden", "ä ö/ü", "a..b", "...", "ab:c"])
 def test_plain_relative_names_are_taken(name: str) -> None:
     assert relative(name) == name
 
@@ -29,6 +29,8 @@ def test_plain_relative_names_are_taken(name: str) -> None:
         ("a\0b", "holds a control character"),
         ("a\nb", "holds a control character"),
         ("a\x7f", "holds a control character"),
+        ("a\udcff", "is not UTF-8"),
+        ("d/" * 101 + "a", "leads through 101 folders, more than 100"),
     ],
 )
 def test_other_names_are_refused(name: str, problem: str) -> None:

@@ -93,6 +93,14 @@ class Handler(BaseHTTPRequestHandler):
             while True:
                 self.wfile.write(b"%x\r\n%s\r\n" % (HALF, CONTENT[:HALF]))
 
+    def continues(self, start: int, answer: str) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def of_5000_digits(self, start: int, answer: str) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+
     def long(self, start: int, answer: str) -> None:
         self.head(200, 10**15)
 
@@ -260,6 +268,17 @@ def test_a_trickle_is_broken_off(server: Server, into: Path, monkeypatch: pytest
     monkeypatch.setattr(url_module, "SLOWEST", 10**15)
     with pytest.raises(InputError, match=r"slower than 1,000,000,000,000,000 bytes a second; gave up after 5 attempts"):
         fetched(server, into, "ends_at_five")
+
+
+def test_a_head_without_end_is_broken_off(server: Server, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(url_module, "ANSWER_S", 0.1)
+    with pytest.raises(InputError, match=r"no answer: .*; gave up after 5 attempts"):
+        fetched(server, into, "continues")
+
+
+def test_a_length_that_is_no_number_is_as_none(server: Server, into: Path) -> None:
+    with pytest.raises(InputError, match=r"gave up after 5 attempts|its SHA-256 is "):
+        fetched(server, into, "of_5000_digits")
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,12 @@ BENT: list[tuple[dict[str, Any], str]] = [
     ({"num_attention_heads": 0}, "."),
     ({"num_attention_heads": None}, "config.json: .*num_attention_heads"),
     ({"vocab_size": None}, "config.json: .*vocab_size"),
-    ({"num_hidden_layers": -1}, "cannot be built"),
+    ({"num_hidden_layers": -1}, "config.json: num_hidden_layers: found -1, wanted a whole number from 1 to 1,000"),
+    (
+        {"num_hidden_layers": 1 << 62},
+        "config.json: num_hidden_layers: found 4611686018427387904, wanted a whole number",
+    ),
+    ({"num_attention_heads": -1}, "config.json: num_attention_heads: found -1, wanted a whole number from 1 to 10,000"),
     ({"hidden_act": 7}, "config.json: .*hidden_act"),
     ({"id2label": [1]}, "config.json: "),
     (

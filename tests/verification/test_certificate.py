@@ -145,6 +145,16 @@ def test_a_tampered_field_is_named(file: Path, change: Callable[[Any], None], fi
             _renamed("interrupted"),
             "core.environments.interrupted.asked: found {}, but interrupted asks for {'kills': '1'}",
         ),
+        (
+            _set(*INNER, "edits", value={"a": "b"}),
+            "core.edits.a: 'b', wanted a file of the project and its SHA-256, or 'deleted'",
+        ),
+        (_set(*INNER, "edits", value={"x/../dvc.lock": "0" * 64}), "core.edits.x/../dvc.lock: '000"),
+        (
+            _set(*INNER, "outputs", "finetune", "models/finetuned", value=""),
+            "core.outputs: models/finetuned has no MD5",
+        ),
+        (_set(*INNER, "lock", value=""), "core.lock: '', wanted the SHA-256 of a dvc.lock"),
         (_renamed("sane"), "core.environments.sane.harmless: not known: unknown environment 'sane'"),
         (
             _set(*INNER, "environments", "same", "evidence", "not_compared", value=["weights: lost"]),
@@ -191,6 +201,12 @@ def test_a_key_that_stands_twice_is_told(file: Path) -> None:
     assert checking.flaws(file) == [
         f"{file}: not in canonical form: a key may stand twice, and show another value than is checked"
     ]
+
+
+def test_other_line_ends_are_told(file: Path) -> None:
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    (said,) = checking.flaws(file)
+    assert said.startswith(f"{file}: not in canonical form: ")
 
 
 def test_what_is_no_number_is_no_json(file: Path) -> None:
