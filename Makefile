@@ -39,6 +39,9 @@ prove: $(VENV)/installed-dev  ## all that must not matter, varied; writes benchm
 	@REPRISE_PROVE=full $(BIN)/python -m pytest tests/exactness tests/test_finetune.py tests/repro tests/training \
 	  tests/verification/test_divergence.py
 
+attack: $(VENV)/installed-dev  ## try the whole catalogue of attacks; writes docs/attacks.md (an hour or less)
+	@$(BIN)/python -m benchmarks.attacks
+
 check: lint test  ## run all that CI runs
 
 lint: $(VENV)/installed-dev  ## check style, types and layers
@@ -104,4 +107,4 @@ NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/de
 PINS = .venv-lock/bin/pip freeze --exclude reprise \
   | sed 's/+[a-z0-9.]*$$//' | grep -vE '^(nvidia-|triton|cuda-)'
 
-.PHONY: help ready repro test experiments report fuzz prove check lint schema lock clean
+.PHONY: help ready repro test experiments report fuzz prove attack check lint schema lock clean
