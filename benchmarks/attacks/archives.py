@@ -181,7 +181,8 @@ def _turned(place: Place, value: tuple[str, int]) -> str:
 
 ATTACKS = (
     Attack("a tar whose file would lie elsewhere", MUST, _tar_name, OUTSIDE),
-    Attack("a zip whose file would lie elsewhere", MUST, _zip_name, OUTSIDE),
+    Attack("a zip whose file would lie elsewhere", MUST, _zip_name, {name: path for name,
+        path in OUTSIDE.items() if path.isascii()}),
     Attack("a tar with what is no file", MUST, _tar_kind, KINDS),
     Attack("a zip with what is no file", MUST, _zip_mode, {
         "a symbolic link": 0o120777, "a FIFO": 0o010644, "a device": 0o020644, "a block device": 0o060644,

@@ -145,7 +145,7 @@ def _looked(started: _Started) -> Result | None:
         if verdict.is_file():
             held, happened = json.loads(verdict.read_text(encoding="utf-8"))
     shutil.rmtree(started.place.folder.parent, ignore_errors=True)
-    happened = " ".join(happened.replace(str(started.place.folder), "…").split())[:400]
+    happened = " ".join(happened.replace(str(started.place.folder), "…").replace(str(Path.cwd()), "…").split())[:400]
     return Result(
         started.task.target, started.task.attack.name, started.task.variant, held, happened, round(seconds, 1)
     )
