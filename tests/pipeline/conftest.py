@@ -130,7 +130,7 @@ def second(reproduced: Clone, tmp_path: Path) -> Clone:
 
 @dataclass
 class Block:
-    """A block of README.md that has run in a clone of its own."""
+    """A block of README.md or docs/ that has run in a clone of its own."""
 
     clone: Clone
     said: dict[str, str] = field(default_factory=dict)  # by each of its commands
@@ -138,7 +138,7 @@ class Block:
 
 @pytest.fixture(scope="session")
 def block(reproduced: Clone, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Block]:
-    """Return a function that runs the block of README.md in which a command stands, line after line, once a session.
+    """Return a function that runs the block in which a command stands, line after line, once a session.
 
     So each command is run once, however many tests look at what it said and did.
     """
@@ -146,7 +146,7 @@ def block(reproduced: Clone, tmp_path_factory: pytest.TempPathFactory) -> Callab
 
     def run(command: str) -> Block:
         number = next((i for i, lines in enumerate(readme.BLOCKS) if command in lines), None)
-        assert number is not None, f"README.md no longer shows `{command}`"
+        assert number is not None, f"no page shows `{command}`"
         if number not in ran:
             new = Block(_copied(reproduced, tmp_path_factory.mktemp("block")))
             for line in readme.BLOCKS[number]:

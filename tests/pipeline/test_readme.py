@@ -1,4 +1,4 @@
-"""Every command of README.md runs, on the recipe `smoke`, and does what README.md says of it."""
+"""Every command of README.md and docs/ runs, on the recipe `smoke`, and does what is said of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from stages.core import yaml12
 from tests.pipeline.closure import ROOT
 from tests.pipeline.conftest import Block, Clone, outputs, stages_run
-from tests.pipeline.readme import BLOCKS, TEXT
+from tests.pipeline.readme import BLOCKS, PAGES, TEXT, headings, links
 
 Ran = Callable[[str], Block]
 
@@ -70,14 +70,31 @@ def test_plots_are_drawn(block: Ran) -> None:
         assert title in page
 
 
-@pytest.mark.parametrize("name", re.findall(r"\]\(([^)#:]+)\)", TEXT))
-def test_what_it_links_to_is_there(name: str) -> None:
-    assert (ROOT / name).is_file()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_it_links_to_is_there(page: Path) -> None:
+    for path, anchor in links(page):
+        assert path.is_file(), path
+        assert not anchor or anchor in headings(path), anchor
 
 
-@pytest.mark.parametrize("name", re.findall(r"`((?:stages|metrics|inputs|recipes)/[\w./]+)`", TEXT))
-def test_what_it_names_is_there(reproduced: Clone, name: str) -> None:
-    assert (reproduced.root / name).exists()
+def test_every_page_is_reached_from_readme() -> None:
+    seen, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in PAGES and page not in seen:
+            seen.add(page)
+            waiting += [path for path, _ in links(page)]
+    assert seen == set(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_it_names_is_there(reproduced: Clone, page: Path) -> None:
+    for name in re.findall(r"`((?:stages|metrics|data|models|benchmarks|inputs/tsv)/[\w./]+)`", PAGES[page]):
+        assert (reproduced.root / name).exists() or (ROOT / name).exists(), name  # the clone lacks what is no output
+
+
+def test_readme_is_short() -> None:
+    assert len(TEXT.split()) <= 1500
 
 
 def test_recipes_are_all_in_the_table() -> None:

@@ -17,7 +17,7 @@ from stages.verification.derivation import BACKWARDS, variables
 from stages.verification.environments import ENVIRONMENTS, Setting
 from stages.verification.environments.workers import Workers, shards
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/verify.md").read_text(encoding="utf-8")
 HARMLESS = {"same", "workers", "threads", "hostile", "hermetic", "interrupted"}
 
 
@@ -28,7 +28,7 @@ def test_contract(name: str) -> None:
     assert kind.harmless is (name in HARMLESS)
     made = environments.of("interpreter=/a/python" if name == "interpreter" else name)
     assert isinstance(made.setting(), Setting)
-    assert f"| `{name}" in README
+    assert f"| `{name}" in PAGE
 
 
 @pytest.mark.parametrize(
