@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from stages import params, recipe
+from stages import params, predict, recipe
 from stages.core import yaml12
 from stages.core.params import decode
 from stages.preprocess import Params
+from stages.repro.determinism import STEERING
 from tests.pipeline.closure import ROOT
 from tests.pipeline.conftest import Block
 from tests.pipeline.readme import PAGES, blocks
@@ -71,3 +72,13 @@ def test_a_pickle_is_converted(tmp_path: Path) -> None:
     show = "print({name: t.tolist() for name, t in load_file('model.safetensors').items()})"
     done = subprocess.run([sys.executable, "-c", f"{code}\n{show}"], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == "{'a': [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], 'b': [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]}\n"
+
+
+def test_the_page_lists_every_variable_that_is_left_out() -> None:
+    section = PAGES[ROOT / "docs/verify.md"].partition("## Settings of the shell")[2].partition("These are set")[0]
+    assert tuple(re.findall(r"`([A-Z0-9_]+)`", section)[1:]) == STEERING
+
+
+def test_the_page_lists_every_option_of_predict() -> None:
+    options = {action.option_strings[-1] for action in predict.parser()._actions if action.option_strings}
+    assert set(re.findall(r"^\| `(--\w+)", PAGES[ROOT / "docs/predict.md"], re.MULTILINE)) == options - {"--help"}
