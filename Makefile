@@ -89,7 +89,8 @@ $(BIN)/pip: | ready
 # Asked before anything is installed: what DVC would refuse afterwards, and a PYTHON= that would change nothing.
 ready:
 	@git --version >/dev/null 2>&1 || { echo "git is wanted and not found: DVC works with it; install it" >&2; exit 2; }
-	@git rev-parse --git-dir >/dev/null || { \
+	@why=$$(LC_ALL=C git rev-parse --git-dir 2>&1 >/dev/null) || { \
+	  echo "$$why" >&2; case "$$why" in *"not a git repository"*) ;; *) exit 2 ;; esac; \
 	  echo "DVC works in a Git repository, which a ZIP of one is not. Make one here:" >&2; \
 	  echo "  git init && git add --all && git commit --message start" >&2; exit 2; }
 	@[ "$(origin PYTHON)" = file ] || [ ! -x $(BIN)/python ] || { \

@@ -66,6 +66,14 @@ def test_without_git_nothing_is_installed(folder: Path) -> None:
     assert not (folder / ".venv").exists()
 
 
+def test_a_refusal_of_git_is_no_zip(folder: Path) -> None:
+    """GIT_TEST_ASSUME_DIFFERENT_OWNER is how Git tests what it says of another user's folder."""
+    code, said, told = make(folder, "repro", GIT_TEST_ASSUME_DIFFERENT_OWNER="1", GIT_CONFIG_GLOBAL=os.devnull)
+    assert (code, said) == (2, "")
+    assert told.startswith("fatal: detected dubious ownership")
+    assert "ZIP" not in told
+
+
 def test_a_venv_of_another_python_is_told(folder: Path) -> None:
     other = folder / "other"
     other.write_text("#!/bin/sh\necho 3.98\n")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+LEFT = 128 + signal.SIGTERM  # the code of a worker that ended at a checkpoint, and said so
 GRACE = 5.0  # seconds that workers have to end by themselves after one of them failed
 _PR_SET_PDEATHSIG = 1
 
@@ -129,6 +130,8 @@ def _supervise(module: str, name: str, workers: int) -> None:
             for number, handler in before.items():
                 signal.signal(number, handler)
         if stopped:
+            if all(process.returncode != LEFT for process in processes):  # nobody came to say it
+                print(f"{name}: interrupted", file=sys.stderr, flush=True)
             raise SystemExit(128 + stopped[0])
         if failed is not None:
             _report(failed, processes, logs)

@@ -116,7 +116,7 @@ def test_a_signal_is_passed_on_and_gives_its_code(folder: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
+    assert process.communicate(timeout=120)[1] == "play: interrupted\n"
     assert process.returncode == 143
 
 
