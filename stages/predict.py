@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from stages.core.errors import InputError, refusals_told
+from stages.core.errors import InputError
 from stages.core.files import read_object
 from stages.encoding import Encoder, load_encoder
 from stages.formats.content import Encoding
@@ -88,8 +88,7 @@ def predict(folder: Path, texts: Iterator[str], window: int, group: Group) -> It
             pad=encoder.pad,
         )
         label = f"predict: rows from {done + 1:,}"
-        with refusals_told(f"{folder}: the model cannot compute"):  # its config may ask for what it cannot do
-            probabilities = softmax(logits(model, rows, task.collate, group, label))  # (N, C)
+        probabilities = softmax(logits(model, rows, task.collate, group, label))  # (N, C)
         for best, row in zip(predicted(probabilities).tolist(), probabilities.tolist(), strict=True):
             found = {"label": names[best], "probabilities": dict(zip(names, row, strict=True))}
             yield json.dumps(found, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

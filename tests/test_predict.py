@@ -211,7 +211,7 @@ def test_a_model_that_cannot_compute_is_one_message(
 ) -> None:
     folder = Path(shutil.copytree(root / "models/finetuned", tmp_path / "model"))
     write_json(folder / "config.json", {**read_json(folder / "config.json"), **change})
-    with pytest.raises(InputError, match=r"model: the model cannot compute: "):
+    with pytest.raises(InputError, match=r"^predict: rows from 1: the model cannot compute: "):
         next(predict.predict(folder, iter(["w1"]), 1, group))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from stages.core import progress
 from stages.core.errors import InputError
@@ -114,10 +115,18 @@ def errors_told(command: str) -> Iterator[None]:
         fail(command, _internal(error))
 
 
+def _takes(stream: TextIO) -> bool:
+    """Return whether the file behind `stream` is open for writing; a stream without one is."""
+    try:
+        return fcntl.fcntl(stream.fileno(), fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        return True
+
+
 @contextlib.contextmanager
 def _flushed() -> Iterator[None]:
     """See that standard output is there and takes all that was printed. Raises InputError."""
-    if sys.stdout is None:
+    if sys.stdout is None or not _takes(sys.stdout):
         raise InputError("standard output is closed; to throw away what is printed, use >/dev/null")
     try:
         yield

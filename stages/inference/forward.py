@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stages.core import progress
-from stages.core.errors import InputError
+from stages.core.errors import InputError, refusals_told
 from stages.core.tables import Rows
 from stages.interfaces import TokenRows
 from stages.repro.draws import undrawn
@@ -43,7 +43,8 @@ def logits(
     """Return the logits of all rows in their order, (N, C) float32, on every worker.
 
     Rows are sorted by length and cut into shards, so that little is padded; a shard is computed by one worker, and
-    nothing is summed across shards. `collate` is that of the task; `label` names the progress bar.
+    nothing is summed across shards. `collate` is that of the task; `label` names the progress bar. Raises InputError
+    when the model cannot compute, draws random numbers of its own, or gives logits that are not finite.
     """
     import torch
 
@@ -59,7 +60,7 @@ def logits(
     with torch.inference_mode():
         for shard in shown:
             inputs = collate(rows.tokens(shard), int(rows.lengths[shard].max()), rows.pad)
-            with undrawn(model):
+            with undrawn(model), refusals_told(f"{label}: the model cannot compute"):  # what its config asks for
                 out = model(**{name: value.to(group.device) for name, value in inputs.items()}).logits
             found.append(out.float().cpu().numpy())
     model.train(training)

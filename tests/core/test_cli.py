@@ -104,6 +104,7 @@ def ended(program: str, shell: str = "", **environment: str) -> tuple[int, str, 
     return done.returncode, done.stdout, done.stderr
 
 
+CLOSED = "list: error: standard output is closed; to throw away what is printed, use >/dev/null\n"
 TOLD = f"{BEGUN}with cli.errors_told('list'):\n    print('a line')\n"
 
 
@@ -113,7 +114,8 @@ TOLD = f"{BEGUN}with cli.errors_told('list'):\n    print('a line')\n"
         ("", 0, "a line\n", ""),
         ("<&-", 0, "a line\n", ""),
         ("2>&-", 0, "a line\n", ""),
-        (">&-", 2, "", "list: error: standard output is closed; to throw away what is printed, use >/dev/null\n"),
+        (">&-", 2, "", CLOSED),
+        ("1</dev/null", 2, "", CLOSED),
         (">&- 2>&-", 2, "", ""),
         (">/dev/full", 2, "", "list: error: standard output: No space left on device\n"),
     ],
