@@ -52,7 +52,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(root)
     recipe.apply("smoke")
     _replace("params.yaml", "epochs: 6", "epochs: 1")
-    _replace("params.yaml", "limit: null", "limit: 48")
+    _replace("params.yaml", "limit:", "limit: 48")
     yield root
     os.chdir(before)
 
@@ -60,10 +60,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the stages work in this process, as one worker, without arguments."""
-    from stages.repro.determinism import ENVIRONMENT, settle
+    from stages.repro.determinism import pinned, settle
     from stages.repro.group import Alone
 
-    for key, value in {**ENVIRONMENT, "RANK": "0"}.items():
+    wanted = {**pinned(os.environ), "RANK": "0"}
+    for key in os.environ.keys() - wanted.keys():
+        monkeypatch.delenv(key)
+    for key, value in wanted.items():
         monkeypatch.setenv(key, value)
     monkeypatch.setattr(sys, "argv", ["stage"])
     monkeypatch.setattr(workers, "run", lambda module, work, most: work(Alone(settle(0))))

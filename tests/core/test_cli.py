@@ -92,7 +92,8 @@ def test_nothing_wrong() -> None:
     assert done
 
 
-BEGUN = "from stages.core import cli\nimport os, sys, time\ncli.begin('list')\n"
+FOREGROUND = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job of `&` ignores Ctrl-C
+BEGUN = f"{FOREGROUND}from stages.core import cli\nimport os, sys, time\ncli.begin('list')\n"
 
 
 def ended(program: str, shell: str = "", **environment: str) -> tuple[int, str, str]:

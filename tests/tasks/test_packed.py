@@ -46,10 +46,10 @@ def built(kind: Any, config: Any) -> Any:
 def test_logits_and_gradients_are_those_of_the_padded_encoder(kind: Any, config: Any) -> None:
     padded, packed = (built(kind, config(**SIZES)).train() for _ in range(2))
     assert is_packed(pack(packed))
-    for model in (padded, packed):
+    for model in (padded.double(), packed.double()):  # so that rounding says nothing
         model(input_ids=IDS, attention_mask=MASK, labels=torch.arange(6) % 2).loss.backward()
     for (name, one), two in zip(padded.named_parameters(), packed.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, two.grad, rtol=1e-4, atol=1e-5, msg=name)
+        torch.testing.assert_close(one.grad, two.grad, rtol=1e-9, atol=1e-11, msg=name)
 
 
 @BERT

@@ -262,7 +262,7 @@ def test_a_lock_of_another_processor_is_said(project: Project, monkeypatch: pyte
         (["--environments", "interpreter=/no/python"], "/no/python: no such interpreter"),
         (["--jobs", "0"], "--jobs and --seeds: wanted 1 or more"),
         (["check", "nothing.json"], "nothing.json: cannot be read"),
-        (["check", "metrics/data.json"], "predicateType: found None, wanted 'urn:reprise:reproduction:v2'"),
+        (["check", "metrics/data.json"], "predicateType: found None, wanted 'urn:reprise:reproduction:v3'"),
     ],
 )
 def test_bad_input_is_told(

@@ -30,7 +30,7 @@ WORD = (
     rf"({ISA}|{SAME})/had/(workers|settings)(/MALLOC)?",
     rf"{ISA}/evidence/(detail|message|step|weights|predictions|scores)(/\w+)*",
     rf"{ISA}/evidence/(differing|not_compared)(/\w+)*", rf"({ISA}|{SAME})/evidence/(message|undone|failed_stage)",
-    r"core/(commit|edits)", r"subject/\d+/digest/sha256",
+    r"subject/\d+/digest/sha256",
 )  # fmt: skip
 
 PLAIN = {"processor": "toy", "workers": 2, "settings": {"MALLOC": "1"}}
