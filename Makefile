@@ -4,7 +4,7 @@ PYTHON ?= python3
 AGAINST ?= HEAD
 VENV := .venv
 # Columns of `dvc exp show` that say nothing at a glance; SHOW=--md or SHOW=--csv gives another form.
-UNREAD = 'Created|Executor|.*(length|tokens)|trace|best_|steps|ece|mcc|average|weighted|roc|data/|models/'
+UNREAD = 'Created|Executor|.*(tokens|rows|truncated|parameters)|classes|best_|steps|stopped|ece|mcc|average|weighted|roc|data/|models/'
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # pip compiles nothing here (--no-compile): Python keeps what it compiles when first imported, or every process would
