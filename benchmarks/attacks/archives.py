@@ -6,6 +6,7 @@ import gzip
 import io
 import struct
 import tarfile
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable
@@ -18,8 +19,9 @@ from stages.sources.archive import unpack
 
 LIMIT = 5_000_000
 MUST = "refused in one message; nothing is written outside the folder, in bounded time and memory"
+CANARY = Path(tempfile.gettempdir(), "reprise-canary")  # that a bent archive would write
 OUTSIDE = {
-    "above": "../canary", "above within": "pkg/../../canary", "absolute": "/tmp/reprise-canary",
+    "above": "../canary", "above within": "pkg/../../canary", "absolute": str(CANARY),
     "a drive": "C:\\canary",
     "backslashes": "pkg\\..\\..\\canary", "a blank and dots": "pkg/.. /canary", "a NUL": "pkg/a\x00/../../canary",
     "dots": "pkg/./../../canary",
@@ -63,7 +65,7 @@ def unpacked(place: Place, fill: Callable[[Path], None], must: bool = True) -> s
     except (InputError, OSError) as error:  # what the disk refuses is told by the stage that writes there
         said = raised(error)
     outside = [p for p in place.folder.rglob("*") if p.is_file() and into not in p.parents and p.name[:1] not in ".al"]
-    if outside or Path("/tmp/reprise-canary").exists():
+    if outside or CANARY.exists():
         raise Broken(f"written outside: {outside}")
     if [p for p in into.rglob("*") if p.is_symlink() or not (p.is_file() or p.is_dir())]:
         raise Broken("a link or a device was unpacked")

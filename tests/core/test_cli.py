@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -96,6 +99,18 @@ FOREGROUND = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_han
 BEGUN = f"{FOREGROUND}from stages.core import cli\nimport os, sys, time\ncli.begin('list')\n"
 
 
+@contextlib.contextmanager
+def speaking(program: str) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]]]:
+    """Start a program; yield it with its two streams when it has written its first line."""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        yield process, process.stdout, process.stderr
+
+
 def ended(program: str, shell: str = "", **environment: str) -> tuple[int, str, str]:
     """Return the code, standard output and standard error of a program, run with the redirections `shell`."""
     done = subprocess.run(
@@ -139,15 +154,10 @@ def test_ctrl_c(rest: str) -> None:
     program = f"{BEGUN}{rest}print('here', flush=True); time.sleep(60)\n"
     if rest.startswith("try"):
         program += "except BaseException:\n    pass\n"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
+    with speaking(program) as (process, _, err):
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
-        assert process.stderr.read() == "list: interrupted\n"
+        assert err.read() == "list: interrupted\n"
 
 
 def test_an_import_that_fails_is_one_line() -> None:
@@ -178,12 +188,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         "    while True:\n"
         "        print('line' * 1000, flush=True)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
+    with speaking(program) as (process, out, err):
+        out.close()
         assert process.wait(timeout=30) == 128 + signal.SIGPIPE
-        assert process.stderr.read() == ""
+        assert err.read() == ""
