@@ -18,10 +18,12 @@ from torch.nn.parallel import DistributedDataParallel
 from benchmarks.talk import peak_mb
 from stages.core.errors import InputError
 from stages.core.files import read_json
-from stages.core.params import load
+from stages.core.params import load, part_of
 from stages.finetune import Params, _assemble
-from stages.inference import logits, token_rows
-from stages.interfaces import TokenRows
+from stages.inference import outputs, token_rows
+from stages.interfaces import Head, TokenRows
+from stages.models import build, is_packed
+from stages.models.batch import collate
 from stages.repro.streams import Streams
 from stages.repro.workers import Group
 from stages.training import reduction
@@ -36,6 +38,12 @@ def adjusted(spec: Spec) -> Any:
     train = params.train.model_copy(update={k: spec[k] for k in ("precision", "epochs") if k in spec})
     model = params.model.model_copy(update={k: spec[k] for k in ("init", "overrides") if k in spec})
     return params.model_copy(update={"train": train, "model": model})
+
+
+def head_of(params: Any, tokens: Path) -> Head:
+    """Return the head of what is learnt."""
+    found: Head = part_of(params.target, "head").Head(read_json(tokens / "schema.json")["space"])
+    return found
 
 
 def assembled(params: Any, group: Group, tokens: Path, base: Path, scratch: Path) -> tuple[Any, Any]:
@@ -77,7 +85,7 @@ class Ours:
         params = adjusted(spec)
         self.model, self.loop = assembled(params, group, Path(spec["tokens"]), Path(spec["base"]), self.scratch)
         plan = self.loop.batches.plan
-        sizes = facts(self.model, self.loop.batches.rows, params.task.packed(self.model))
+        sizes = facts(self.model, self.loop.batches.rows, is_packed(self.model))
         self.facts = {**sizes, "batch_size": plan.batch_size, "start_mb": start}
         self.commands: dict[str, Callable[..., dict[str, Any]]] = {
             "steps": self.steps, "saved": self.saved, "order": self.order, "memory": lambda: {"mb": peak_mb()},
@@ -133,8 +141,9 @@ class Whole:
         if test:
             self.group.broadcast([p.data for p in model.parameters()])  # the first has the best weights
             rows = token_rows(Path(tokens) / "test.arrow", loop.batches.rows.pad)
-            best = logits(model, rows, params.task.collate, self.group, "test").argmax(1)
-            found["accuracy"] = float((best == rows.labels).mean())
+            best = outputs(model, rows, head_of(params, Path(tokens)), self.group, "test").argmax(1)
+            labels = rows.take(np.arange(len(best)))["label"]
+            found["accuracy"] = float((best == labels).mean())
         self.group.gather(None)
         if self.group.rank == 0:
             shutil.rmtree(scratch / "scratch")
@@ -149,13 +158,11 @@ class Predict:
         params = adjusted(spec)
         schema = read_json(Path(spec["tokens"]) / "schema.json")
         self.group = group
-        self.task = params.task
+        self.head = head_of(params, Path(spec["tokens"]))
         self.rows = token_rows(Path(spec["tokens"]) / "test.arrow", schema["pad_token_id"])
         key = Streams(params.seed, params.seed_streams.model_dump()).key("init")
         model = params.model
-        self.model: Any = self.task.model(
-            Path(spec["base"]), schema["labels"], model.init, model.head, model.overrides, key
-        ).model
+        self.model: Any = build(Path(spec["base"]), self.head, model.init, model.head, model.overrides, key).model
         self.facts = {"rows": len(self.rows.lengths)}
         self.commands = {"predict": self.predict}
 
@@ -164,11 +171,10 @@ class Predict:
         chosen = np.array(rows)
         whole = self.rows
         part = dataclasses.replace(
-            whole, lengths=whole.lengths[chosen], labels=whole.labels[chosen],
-            tokens=lambda indices: whole.tokens(chosen[indices]),
+            whole, lengths=whole.lengths[chosen], take=lambda indices: whole.take(chosen[indices])
         )  # fmt: skip
         began = time.perf_counter()
-        logits(self.model, part, self.task.collate, self.group, "test")
+        outputs(self.model, part, self.head, self.group, "test")
         return {"seconds": time.perf_counter() - began}
 
 
@@ -181,9 +187,9 @@ class Ddp:
         self.group = group
         _, self.loop = assembled(params, group, tokens, base, Path(spec["scratch"]))
         self.streams = Streams(params.seed, params.seed_streams.model_dump())
-        labels = read_json(tokens / "schema.json")["labels"]
+        self.head = head_of(params, tokens)
         asked, key = params.model, self.streams.key("init")
-        model: Any = params.task.model(base, labels, asked.init, asked.head, asked.overrides, key).model
+        model: Any = build(base, self.head, asked.init, asked.head, asked.overrides, key).model
         self.params = params
         self.masks = Masks()
         self.model = DistributedDataParallel(model.train(), gradient_as_bucket_view=True, broadcast_buffers=False)
@@ -214,11 +220,12 @@ class Ddp:
         for index in mine:
             shard = shards[index]
             self.masks.begin(self.streams.key("dropout", self.step, index))
-            inputs = self.params.task.collate(batches.rows.tokens(shard.rows), shard.length, batches.rows.pad)
+            part = batches.rows.take(shard.rows)
+            inputs = collate(part, batches.rows.pad, is_packed(self.model.module))
             self.model.require_backward_grad_sync = index == mine[-1]
             with self.masks:
                 found = self.model(**inputs).logits
-            wanted = torch.from_numpy(batches.rows.labels[shard.rows])
+            wanted = torch.from_numpy(part["label"].astype(np.int64))
             # DDP divides the sum of all workers by their number.
             loss = functional.cross_entropy(found, wanted, reduction="sum") * (group.size / examples)
             loss.backward()  # type: ignore[no-untyped-call]

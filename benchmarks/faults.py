@@ -74,7 +74,7 @@ def reordered(first: str) -> Callable[[Path], None]:
 
 def two_words(clone: Path) -> None:
     """Give two words of the vocabulary each other's number."""
-    path = clone / "inputs/smoke/model/tokenizer.json"
+    path = clone / "files/smoke/model/tokenizer.json"
     tokenizer = json.loads(path.read_text(encoding="utf-8"))
     words = tokenizer["model"]["vocab"]
     one, other = sorted(words, key=words.get)[-20:-18]
@@ -98,7 +98,7 @@ FAULTS = (
     ),
     Fault(
         "1 % of the labels flipped", False, "same", "download", DATA,
-        replaced("inputs/smoke/train.tsv", "\tgarden$", "\toffice", 3),
+        replaced("files/smoke/train.tsv", "\tgarden$", "\toffice", 3),
     ),
     Fault(
         "a shard dropped", False, "same", "finetune", TRAINING,

@@ -31,7 +31,7 @@ from stages.finetune import Params
 from stages.inference import token_rows
 from stages.interfaces import TokenRows
 from stages.repro.streams import Streams
-from stages.scoring import HEADLINE, softmax
+from stages.targets.classes.metrics import METRICS, Judged, softmax
 
 Spec = Mapping[str, Any]
 
@@ -40,11 +40,11 @@ class Examples(Dataset[dict[str, Any]]):
     """Token rows as Trainer takes them, all in memory."""
 
     def __init__(self, rows: TokenRows) -> None:
-        tokens = rows.tokens(np.arange(len(rows.lengths)))
+        part = rows.take(np.arange(len(rows.lengths)))
         self.lengths = rows.lengths.tolist()
         self._items = [
             {"input_ids": ids.tolist(), "labels": label}
-            for ids, label in zip(tokens, rows.labels.tolist(), strict=True)
+            for ids, label in zip(part["input_ids"], part["label"].tolist(), strict=True)
         ]
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ def train(spec: Spec, line: Line) -> None:
     schema = read_json(tokens / "schema.json")
     splits = ("train", "validation", "test") if spec.get("whole") else ("train",)
     data = {split: Examples(token_rows(tokens / f"{split}.arrow", schema["pad_token_id"])) for split in splits}
-    model = _model(params, base, len(schema["labels"]))
+    model = _model(params, base, len(schema["space"]["labels"]))
     arguments = _arguments(params, spec)
     collator = DataCollatorWithPadding(AutoTokenizer.from_pretrained(base, local_files_only=True))
     if spec.get("whole"):
@@ -140,7 +140,7 @@ def _arguments(params: Any, spec: Spec) -> TrainingArguments:
         "save_strategy": "epoch" if every == "epoch" else "steps",
         **({} if every == "epoch" else {"eval_steps": every, "save_steps": every}),
         "load_best_model_at_end": True, "save_total_limit": 1, "metric_for_best_model": settings.best_metric,
-        "greater_is_better": HEADLINE[settings.best_metric].better == "higher", "per_device_eval_batch_size": 32,
+        "greater_is_better": METRICS[settings.best_metric].better == "higher", "per_device_eval_batch_size": 32,
     }  # fmt: skip
     return TrainingArguments(
         output_dir=str(Path(spec["scratch"], "trainer")), use_cpu=True, bf16=spec["precision"] == "bfloat16",
@@ -167,7 +167,8 @@ def _grouped(data: Examples, size: int) -> list[int]:
 def _whole(line: Line, arguments: TrainingArguments, model: Any, collator: Any, data: Mapping[str, Examples]) -> None:
     def metrics(found: Any) -> dict[str, float]:
         probabilities = softmax(found.predictions)
-        return {n: m.compute(found.label_ids, probabilities) for n, m in HEADLINE.items() if n != "loss"}
+        judged = Judged(found.label_ids, probabilities)
+        return {n: m.compute(judged) for n, m in METRICS.items() if n != "loss"}
 
     trainer = Trainer(
         model, arguments, data_collator=collator, train_dataset=data["train"], eval_dataset=data["validation"],
@@ -197,7 +198,7 @@ class Pipeline:
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         tokens, base = Path(spec["tokens"]), Path(spec["base"])
         schema = read_json(tokens / "schema.json")
-        model = _model(load(Params), base, len(schema["labels"])).eval()
+        model = _model(load(Params), base, len(schema["space"]["labels"])).eval()
         tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
         self.rows = token_rows(tokens / "test.arrow", schema["pad_token_id"])
         self.pipe = pipeline(
@@ -206,7 +207,7 @@ class Pipeline:
 
     def predict(self, rows: list[int], batch_size: int) -> dict[str, Any]:
         """Return the seconds that the classes of these test rows take."""
-        tokens = self.rows.tokens(np.array(rows))
+        tokens = self.rows.take(np.array(rows))["input_ids"]
 
         def stream() -> Iterator[dict[str, Any]]:
             for ids in tokens:

@@ -25,16 +25,18 @@ import pyarrow as pa
 
 from stages.core.files import write_json
 from stages.core.tables import ROWS_A_GROUP, parquet_writer
-from stages.preprocess import TABLE
 
-MODEL = Path("inputs/smoke/model")
+MODEL = Path("files/smoke/model")
+TABLE = pa.schema([("id", pa.int64()), ("text", pa.string()), ("label", pa.int32())])
 STAGE = """
 import resource, sys, time
 from pathlib import Path
-from stages.tokenize import Tokenize, tokenize
+from stages.core.params import decode
+from stages.tokenize import Params, tokenize
 folder, model = map(Path, sys.argv[1:])
 start = time.perf_counter(), time.process_time()
-tokenize(Tokenize(max_length=64, pad_token=None), folder / "clean", model, folder / "tokens", folder / "tokenize.json")
+tree = {"input": {"name": "text"}, "target": {"name": "classes"}, "tokenize": {"max_length": 64, "pad_token": None}}
+tokenize(decode(Params, tree, {}, "params.yaml"), folder / "clean", model, folder / "tokens", folder / "tokenize.json")
 spent = time.perf_counter() - start[0], time.process_time() - start[1]
 print(*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -52,12 +54,12 @@ def write_clean(folder: Path, rows: int, words: np.ndarray, most: int) -> None:
                 texts = [" ".join(generator.choice(words, length)) for length in lengths]
                 columns = [ids, texts, (ids % 2).astype(np.int32)]
                 writer.write_table(pa.table(columns, schema=TABLE), row_group_size=ROWS_A_GROUP)
-    write_json(folder / "schema.json", {"task": "classification", "labels": ["a", "b"]})
+    write_json(folder / "schema.json", {"input": "text", "target": "classes", "space": {"labels": ["a", "b"]}})
 
 
 def measure(rows: int, most: int, model: Path) -> tuple[float, float, float]:
     """Return seconds, seconds of processor time and peak resident memory (MB) of the stage on `rows` rows."""
-    words = np.array([w for line in Path("inputs/tsv/train.tsv").read_text().splitlines() for w in line.split()])
+    words = np.array([w for line in Path("files/tsv/train.tsv").read_text().splitlines() for w in line.split()])
     with tempfile.TemporaryDirectory() as folder:
         write_clean(Path(folder) / "clean", rows, words, most)
         command = [sys.executable, "-c", STAGE, folder, str(model)]

@@ -2,7 +2,7 @@
 
     python -m stages.download
 
-Reads `data.source` and `model.source` of params.yaml (and inputs/, if a source is of kind `file`); writes data/raw/
+Reads `data.source` and `model.source` of params.yaml (and files/, if a source is of kind `file`); writes data/raw/
 and models/base/, both or neither. Archives are kept in a per-user cache (stages/sources/cache.py), so that the second
 time needs no network.
 """
@@ -51,6 +51,7 @@ class Data(Section):
     encoding: Elsewhere = None
     files: Elsewhere = None
     columns: Elsewhere = None
+    split: Elsewhere = None
     keep: Elsewhere = None
     empty: Elsewhere = None
     duplicates: Elsewhere = None

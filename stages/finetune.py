@@ -1,8 +1,9 @@
 """finetune: the base model learns the task, exactly.
 
-Reads data/tokens/ (but for the test rows) and models/base/; writes models/finetuned/, metrics/finetune.json and the
-curves in metrics/finetune/ (live, as it goes). Run: python -m stages.finetune. Started again after an interruption it
-goes on from the last checkpoint, with any number of workers (REPRISE_WORKERS), and the result is the same.
+Reads data/tokens/ (but for the test rows) and models/base/; writes models/finetuned/ (with task.json: what it was
+trained for), metrics/finetune.json and the curves in metrics/finetune/ (live, as it goes). Run:
+python -m stages.finetune. Started again after an interruption it goes on from the last checkpoint, with any number of
+workers (REPRISE_WORKERS), and the result is the same.
 """
 
 from __future__ import annotations
@@ -27,17 +28,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, nearest
 from stages.core.files import SCRATCH, outputs, read_json, write_json
-from stages.core.params import Elsewhere, Section, choice, load
+from stages.core.params import REGISTRIES, Elsewhere, Section, choice, load, part_of
 from stages.encoding import PROBED, contradictions, save_tokenizer
 from stages.objectives import OBJECTIVES
 from stages.project import graph
 from stages.repro import digests, environment, workers
 from stages.repro.inputs import Inputs
 from stages.repro.streams import Streams
-from stages.scoring import HEADLINE
-from stages.tasks import TASKS
+from stages.targets import TARGETS
 from stages.tuning import TUNING
 
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ class Train(Section):
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(description="largest gradient norm, > 0, or null")
     precision: Literal["float32", "bfloat16"] = Field(description="of matrix products; weights stay float32")
     objective: choice(OBJECTIVES) = Field(description="what is minimised")  # type: ignore[valid-type]
-    class_weights: Literal["none", "balanced"] = Field(description="balanced: inverse to the class's share")
+    class_weights: Literal["none", "balanced"] = Field(description="balanced: inverse to the share of a class or tag")
     tuning: choice(TUNING) = Field(description="which parameters learn")  # type: ignore[valid-type]
     evaluate_every: Literal["epoch"] | Annotated[int, Field(ge=1)] = Field(description="epoch, or steps >= 1")
     early_stopping: EarlyStopping | None = Field(description="null, or patience and min_delta")
-    best_metric: Literal["macro_f1", "accuracy", "loss"] = Field(description="by which the best weights are kept")
+    best_metric: str = Field(description="score of the validation rows by which the best weights are kept: loss, …")
     checkpoint_every: int = Field(ge=1, description="steps between checkpoints for resuming, >= 1")
 
     @model_validator(mode="after")
@@ -107,9 +107,19 @@ class Params(Section):
 
     seed: Seed = Field(description="the one seed, [0, 2^32)")
     seed_streams: SeedStreams
-    task: choice(TASKS) = Field(description="what is learnt")  # type: ignore[valid-type]
+    target: choice(TARGETS) = Field(description="what is learnt")  # type: ignore[valid-type]
     model: Model
     train: Train
+
+    @model_validator(mode="after")
+    def _train_fits(self) -> Params:
+        known = part_of(self.target, "metrics").METRICS
+        if self.train.best_metric not in known:
+            raise ValueError(
+                f"train.best_metric: {self.train.best_metric!r} is no score of this target's validation rows"
+                f"{nearest(self.train.best_metric, known)}"
+            )
+        return self
 
 
 def finetune(
@@ -137,7 +147,7 @@ def finetune(
     if group.rank == 0:
         accept = None if inputs is None else inputs.accept
         with outputs(model_out, metrics_out, curves_out, accept=accept) as (folder, metrics, curves):
-            _save_model(model, schema, base, folder)
+            _save_model(params, model, schema, base, folder, loop.batches.segments)
             write_json(metrics, _summary(model, loop, state))
             shutil.copytree(curves_out, curves)
         shutil.rmtree(loop.scratch, ignore_errors=True)
@@ -150,7 +160,11 @@ def run_digest(params: Params, tokens: Path, base: Path) -> str:
     import stages.inference
     import stages.training.loop  # noqa: F401  all that computes is imported now, so sys.modules lists it
 
-    code = {n: digests.of_file(Path(str(m.__file__))) for n, m in sys.modules.items() if n.startswith("stages.")}
+    code = {
+        name: digests.of_file(Path(str(module.__file__)))
+        for name, module in sys.modules.items()
+        if name.startswith("stages.") and name not in REGISTRIES  # a plug-in that is not used changes no bits
+    }
     code["stages.finetune"] = digests.of_file(Path(__file__))  # as a command it goes by the name of __main__
     return digests.of_value(
         {
@@ -168,51 +182,50 @@ def _assemble(
 ) -> tuple[Any, Loop]:
     import numpy as np
 
-    from stages.inference import logits, padding_note, token_rows
-    from stages.objectives.balance import balanced
-    from stages.scoring import softmax
+    from stages.inference import outputs as computed
+    from stages.inference import padding_note, token_rows
+    from stages.models import build, is_packed
     from stages.training.loop import Loop, Settings
     from stages.training.plan import Plan
     from stages.training.schedule import Schedule
     from stages.training.step import Batches, Loss
 
-    train, task = params.train, params.task
+    train = params.train
+    scores = part_of(params.target, "metrics")
+    head = part_of(params.target, "head").Head(schema["space"])
     streams = Streams(params.seed, params.seed_streams.model_dump())
     rows, held_out = (
         token_rows(tokens / f"{split}.arrow", schema["pad_token_id"]) for split in ("train", "validation")
     )
-    built = task.model(
-        base, schema["labels"], params.model.init, params.model.head, params.model.overrides, streams.key("init")
-    )
+    built = build(base, head, params.model.init, params.model.head, params.model.overrides, streams.key("init"))
     model: Any = built.model
     _check_fit(model, schema, base, params.model.overrides)
     if group.rank == 0:
-        pad, probes = schema["pad_token_id"], rows.tokens(np.arange(min(PROBED, len(rows.lengths))))
-        for note in (*built.notes, *contradictions(base, schema["max_length"], pad, probes)):
-            cli.say(f"finetune: {note}")
-    train.tuning.apply(model, built.head)
-    model = model.to(group.device)
-    note = padding_note(model, held_out, task.collate, group.device)
+        pad, probes = schema["pad_token_id"], rows.take(np.arange(min(PROBED, len(rows.lengths))))["input_ids"]
+        for said in (*built.notes, *contradictions(base, schema["max_length"], pad, probes)):
+            cli.say(f"finetune: {said}")
+    model = train.tuning.apply(model, built.head).to(group.device)
+    note = padding_note(model, held_out, head, group.device)
     if note and group.rank == 0:
         cli.say(f"finetune: {note}")
-    plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams, task.packed(model))
-    weights = (
-        balanced(rows.labels, len(schema["labels"])).to(group.device) if train.class_weights == "balanced" else None
-    )
-    loss = Loss(train.objective, weights, train.precision)
-    batches = Batches(model, rows, task.collate, plan, loss, streams, group)
+    plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams, is_packed(model))
+    every, whole = np.arange(len(rows.lengths)), held_out.take(np.arange(len(held_out.lengths)))
+    classes = head.balanced(rows.take(every)) if train.class_weights == "balanced" else None
+    loss = Loss(head, train.objective, classes, train.precision)
+    batches = Batches(model, rows, plan, loss, streams, group)
     stopping = train.early_stopping
     settings = Settings(
         weight_decay=train.weight_decay, betas=train.betas, epsilon=train.epsilon, clip_norm=train.clip_norm,
         evaluate_every=plan.steps_per_epoch if train.evaluate_every == "epoch" else train.evaluate_every,
-        checkpoint_every=train.checkpoint_every, best_metric=train.best_metric,
-        higher=HEADLINE[train.best_metric].better == "higher",
+        checkpoint_every=train.checkpoint_every, scores=tuple(scores.METRICS), best_metric=train.best_metric,
+        higher=scores.METRICS[train.best_metric].better == "higher",
         patience=stopping.patience if stopping else None, min_delta=stopping.min_delta if stopping else 0.0,
     )  # fmt: skip
 
     def validate(model: Any) -> dict[str, float]:
-        probabilities = softmax(logits(model, held_out, task.collate, group, "validation"))
-        return {name: metric.compute(held_out.labels, probabilities) for name, metric in HEADLINE.items()}
+        found = computed(model, held_out, head, group, "validation")
+        judged = scores.Judged.of(found, whole, schema["space"])
+        return {name: metric.compute(judged) for name, metric in scores.METRICS.items()}
 
     schedule = Schedule(train.schedule, train.lr, train.warmup, plan.steps)
     return model, Loop(model, batches, schedule, settings, validate, scratch, live)
@@ -237,13 +250,14 @@ def _check_fit(model: Any, schema: dict[str, Any], base: Path, overrides: Mappin
     model.config.pad_token_id = pad  # of which the head of a decoder finds the last token
 
 
-def _save_model(model: Any, schema: dict[str, Any], base: Path, folder: Path) -> None:
-    """Write a folder that AutoModelForSequenceClassification and AutoTokenizer load, free of machine paths."""
-    model.save_pretrained(folder)
+def _save_model(params: Params, model: Any, schema: dict[str, Any], base: Path, folder: Path, segments: bool) -> None:
+    """Write a folder that transformers' Auto classes load, free of machine paths, and what it was trained for."""
+    params.train.tuning.merged(model).save_pretrained(folder)
     config = read_json(folder / "config.json")
     config.pop("_name_or_path", None)
     write_json(folder / "config.json", config)
-    save_tokenizer(base, folder, schema["max_length"], schema["pad_token_id"])
+    write_json(folder / "task.json", {key: schema[key] for key in ("input", "target", "space")})
+    save_tokenizer(base, folder, schema["max_length"], schema["pad_token_id"], segments)
 
 
 def _summary(model: Any, loop: Loop, state: State) -> dict[str, Any]:

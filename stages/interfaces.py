@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypedDict
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
+
+    Ints = np.ndarray[Any, np.dtype[np.int64]]
+    Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+Cell = str | float | list[str]  # what a format reads of one column of a row: a float where it is no whole number
+Kind = Literal["text", "words", "number"]  # what a column holds
+Value = tuple[Any, ...]  # an example, or an answer: a part for each field; equal values are the same one
+Part = Mapping[str, Any]  # the columns of some windows: an array (rows,), or a list of `rows` arrays
 
 
 class Source(Protocol):
@@ -24,39 +32,156 @@ class Format(Protocol):
 
     unit: ClassVar[str]  # what a row's number counts, in messages: line, row or file
 
-    def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-        """Yield (line or row number from 1, the cells of `columns` as text) in file order, streaming.
+    def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[Cell]]]:
+        """Yield (line or row number from 1, the cells of `columns`) in file order, streaming.
 
         Raises InputError naming file and line for a row that is broken, a header that is missing, a column that is
         not there (formats.cells.NoColumn, with the nearest), or text that is not in `encoding`.
         """
 
 
-class Schema(TypedDict):
-    """data/clean/schema.json, copied to data/tokens/schema.json."""
+@dataclass(frozen=True)
+class Field:
+    """A column that an input or a target needs: a key of `data.columns`."""
 
-    task: str
-    labels: list[str]  # in the order of the class indices
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a model takes of an example at once."""
+
+    ids: Sequence[int]  # token ids, special ones among them
+    columns: Mapping[str, Sequence[int]] = field(default_factory=dict)  # what else the input tells of the tokens
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An example as tokens."""
+
+    windows: Sequence[Window]  # one at least
+    ids: Sequence[int]  # all its tokens, without special ones
+    special: int  # special tokens of a window
+    cut: bool  # whether some of its tokens are in no window
+
+
+class Encoder(Protocol):
+    """Texts to token ids with the special tokens of a model; `stages.encoding.Encoder` is the one."""
+
+    @property
+    def max_length(self) -> int:
+        """Return how many tokens a window has at most, special ones among them."""
+
+    def texts(self, texts: Sequence[str], offsets: bool = False) -> Iterator[tuple[Any, Any]]:
+        """Yield for each text (its encoding between special tokens, cut at `max_length`; the whole one without).
+
+        The whole one knows its tokens' places in the text only when asked for `offsets`, which take time.
+        """
+
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[Any, Any, Any]]:
+        """Yield for each pair (its encoding between special tokens, the longer text cut first; the two whole ones)."""
+
+    def window(self, ids: Sequence[int]) -> tuple[list[int], int]:
+        """Return `ids`, at most `max_length - special()`, between a text's special tokens, and the first's place."""
+
+    def special(self, pair: bool = False) -> int:
+        """Return how many special tokens a text or a pair gets."""
+
+
+class Input(Protocol):
+    """What an example is made of: one name of `input` (a frozen dataclass of its keys). No torch at import."""
+
+    fields: ClassVar[Sequence[Field]]
+    by_word: ClassVar[bool]  # whether answers belong to its words; then an example may have several windows
+    columns: ClassVar[Sequence[str]]  # of data/tokens beside input_ids: each a list of whole numbers a window
+
+    def encode(self, examples: Sequence[Value], encoder: Encoder) -> Iterator[Encoded]:
+        """Yield each example as tokens."""
+
+    def shown(self, example: Value) -> Mapping[str, str]:
+        """Return the example as people read it: a text for each of its fields."""
+
+
+class Schema(TypedDict):
+    """data/clean/schema.json; data/tokens/schema.json holds the tokenizer's sizes too."""
+
+    input: str
+    target: str
+    space: dict[str, Any]
+
+
+class Target(Protocol):
+    """What is learnt, its data side: one name of `target` (a frozen dataclass of its keys in targets/NAME/data.py).
+
+    Its head and losses are in head.py, its scores in metrics.py, what evaluate alone tells of them in report.py.
+    """
+
+    fields: ClassVar[Sequence[Field]]
+    stored: ClassVar[str]  # the column of data/clean and data/tokens
+    form: ClassVar[Literal["index", "indices", "number"]]  # what it holds
+    by_word: ClassVar[bool]  # whether an answer belongs to the words of an example
+    grouped: ClassVar[bool]  # whether an answer is one of a few classes: then splits and samples go by them
+
+    def answer(self, example: Value, cells: Value, where: str) -> Value:
+        """Return a row's answer in its one form. Raises InputError, which begins with `where`, for what is none."""
+
+    def space(self, answers: Iterable[Value]) -> dict[str, Any]:
+        """Return what answers there are: label names, tags, a range. `answers` are those that occur, each once."""
+
+    def coder(self, space: Mapping[str, Any]) -> Callable[[Value], Any]:
+        """Return how an answer is written in `stored`: a class index, a list of tag indices, a number."""
+
+    def blank(self, example: Value) -> Any:
+        """Return a stored answer that says nothing, for an example without one."""
+
+    def align(self, stored: Any, window: Window) -> Any:
+        """Return the stored answer as it belongs to the tokens of a window."""
+
+
+class Head(Protocol):
+    """What is learnt, its side of the model: `Head(space)` in targets/NAME/head.py."""
+
+    reads: ClassVar[Literal["first", "all"]]  # which tokens the head reads: what the unpadded encoder keeps
+    auto: ClassVar[str]  # the class of transformers that builds it
+
+    def configure(self, config: Any) -> None:
+        """Set what a transformers config says of the head."""
+
+    def units(self, part: Part) -> Ints:
+        """Return (rows,): how many outputs each window has."""
+
+    def weights(self, part: Part, classes: Floats | None) -> Floats:
+        """Return (M,): the weight of each output; `classes` (C,) weighs the classes."""
+
+    def balanced(self, part: Part) -> Floats:
+        """Return (C,): weights inverse to the classes' shares. Raises InputError where there are no classes."""
+
+    def select(self, logits: Tensor, part: Part) -> Tensor:
+        """Return (M, C) of the logits: (B, C) when the first token is read, (T, C) of all real tokens else."""
+
+    def losses(self, selected: Tensor, part: Part, smoothing: float) -> Tensor:
+        """Return (M,): the loss of each output, from `select`; `smoothing` spreads a share over all classes."""
 
 
 class Tuning(Protocol):
     """Which parameters learn: one name of `train.tuning`."""
 
     def apply(self, model: nn.Module, head: frozenset[str]) -> nn.Module:
-        """Set `requires_grad` of every parameter in place; `head` names those of the new task head.
+        """Return the model that learns, `requires_grad` of every parameter set; `head` names those of the new head.
 
         Raises InputError when the choice fits no parameter of the model.
         """
+
+    def merged(self, model: nn.Module) -> nn.Module:
+        """Return what is saved of a model that `apply` returned."""
 
 
 class Objective(Protocol):
     """What is minimised: one name of `train.objective`."""
 
-    def loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-        """Return the SUM over examples (scalar): the loop divides by the batch's total weight.
-
-        logits (B, C) float32; labels (B,) int64; weights (C,) float32, or None for all ones.
-        """
+    def losses(self, forward: Callable[[], Tensor], head: Head, part: Part) -> Tensor:
+        """Return the loss of each output, (M,) float32; `forward` computes the outputs (M, C), anew at every call."""
 
 
 @dataclass(frozen=True)
@@ -68,29 +193,10 @@ class Built:
     notes: Sequence[str]  # what a user should know of how it was built, one line each
 
 
-class Task(Protocol):
-    """What is learnt: one name of `task.name`."""
-
-    def model(
-        self, folder: Path, labels: Sequence[str], init: str, head: str, overrides: Mapping[str, Any], key: int
-    ) -> Built:
-        """Return the base model in `folder` with a head for `labels`: new, or kept."""
-
-    def load(self, folder: Path) -> nn.Module:
-        """Return a fine-tuned model as it was saved."""
-
-    def packed(self, model: nn.Module) -> bool:
-        """Return whether `model` computes without padding: then a shard's work goes with its tokens alone."""
-
-    def collate(self, rows: Sequence[np.ndarray[Any, Any]], length: int, pad: int) -> dict[str, Tensor]:
-        """Return the model's inputs for token rows, padded to `length`: each (B, length)."""
-
-
 @dataclass(frozen=True)
 class TokenRows:
-    """One split of data/tokens in memory-mapped form, as the loop and inference read it."""
+    """One split of data/tokens, a window a row, as the loop and inference read it."""
 
-    lengths: np.ndarray[Any, Any]  # (rows,) int32: tokens of each row
-    labels: np.ndarray[Any, Any]  # (rows,) int64: class index of each row
-    tokens: Any  # callable: (indices (n,)) -> list of int arrays
+    lengths: np.ndarray[Any, Any]  # (rows,) int32: tokens of each window
+    take: Callable[[Ints], Part]  # the columns of the windows at (n,) indices
     pad: int  # token id of padding

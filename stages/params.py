@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import create_model
+from pydantic.fields import FieldInfo
 
 from stages import download, evaluate, finetune, preprocess, tokenize
 from stages.core import yaml12
 from stages.core.errors import InputError
 from stages.core.files import canonical_json
-from stages.core.params import PARAMS, SECTIONS, Section, decode, is_elsewhere
+from stages.core.params import PARAMS, SECTIONS, Section, choice_of, decode, is_elsewhere
 
 STAGES: dict[str, type[Section]] = {
     "download": download.Params,
@@ -60,13 +61,21 @@ def whole() -> type[Section]:
         for name, field in model.model_fields.items():
             inner = field.annotation
             if isinstance(inner, type) and issubclass(inner, Section):
-                read = {key: (f.annotation, f) for key, f in inner.model_fields.items() if not is_elsewhere(f)}
+                read = {key: _every(f) for key, f in inner.model_fields.items() if not is_elsewhere(f)}
                 sections.setdefault(name, {}).update(read)
             else:
-                top[name] = (inner, field)
+                top[name] = _every(field)
     for name, fields in sections.items():
         top[name] = (create_model(name.title(), __base__=Section, **fields), ...)
     return create_model("Params", __base__=Section, **{name: top[name] for name in SECTIONS if name in top})
+
+
+def _every(field: FieldInfo) -> tuple[Any, FieldInfo]:
+    """Return the type of a key, every plug-in of a choice, and its field."""
+    choice = choice_of(field)
+    if choice is None:
+        return field.annotation, field
+    return choice.every(), FieldInfo(default=field.default, description=field.description)
 
 
 def schema() -> str:

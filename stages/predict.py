@@ -1,21 +1,23 @@
-"""Predict the labels of texts with the fine-tuned model.
+"""Predict with the fine-tuned model what it was trained for.
 
     python -m stages.predict texts.csv --column text
+    python -m stages.predict pairs.tsv --column first=sentence_A --column second=sentence_B
     printf 'wheat prices rose\\nquarterly profit up\\n' | python -m stages.predict
 
 Reads a file, or standard input without one: lines of text, or any format of `data.format` (by --format or the file's
 suffix, that before .gz, .bz2 or .xz), a pipe too. A file of the format that ./params.yaml names, if there is one, is
-read as training read its own: by data.format, data.encoding and data.columns.text. Options stand in their place.
+read as training read its own: by data.format, data.encoding and data.columns. Options stand in their place. A line of
+text for a model of words is cut at its blanks.
 
-Writes one JSON line for each input to standard output, in their order: the label, and the probability of every class as
-the exact value of its 32-bit float. Texts are cleaned and cut to tokens as in training. Memory does not grow with the
-input.
+Writes one JSON line for each input to standard output, in their order: the label and the probability of every class as
+the exact value of its 32-bit float, or the tags of the words and what they name, or the number. Examples are cleaned
+and cut to tokens as in training. Memory does not grow with the input.
 
 A row's bits depend on how long the rows are that it is computed with, and on its place among them, though not on what
-they say: by themselves, rows come out with logits up to some 1e-5 apart. So rows are taken in windows of --window, and
-a window is computed as stages.evaluate computes its rows. The test rows in one window and in their order, from whatever
-file format, have the probabilities of data/predictions/test.parquet to the bit; in another order or window, or with
-rows left out, they have them to about six digits. The same input and window always give the same bytes.
+they say: by themselves, rows come out with logits up to some 1e-5 apart. So examples are taken in windows of --window,
+and a window is computed as stages.evaluate computes its rows. The test rows in one window and in their order, from
+whatever file format, come out as in data/predictions/test.parquet, to the bit; in another order or window, or with rows
+left out, to about six digits. The same input and window always give the same bytes.
 """
 
 from __future__ import annotations
@@ -34,26 +36,25 @@ if __name__ == "__main__":
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from stages.core.errors import InputError
+from stages.core.errors import InputError, nearest
 from stages.core.files import read_object
-from stages.encoding import Encoder, load_encoder
+from stages.core.params import imported, part_of
+from stages.encoding import Encoder, load_encoder, windows
 from stages.formats.content import Encoding
+from stages.inputs import INPUTS
+from stages.interfaces import Input, Target, TokenRows, Value
 from stages.predicting.reading import INPUT, KINDS, check, opened, reading
 from stages.repro.determinism import ensure_environment
 from stages.repro.workers import Group
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Tokens = NDArray[np.int32]
+from stages.targets import TARGETS
 
 MODEL = Path("models/finetuned")
 WINDOW = 10_000  # more than the test rows of every recipe; 10,000 rows of 512 tokens are 20 MB
@@ -61,78 +62,114 @@ LARGEST = 1_000_000_000  # rows of a window
 _CHARACTERS = 500_000  # of texts held at a time
 
 
-def predict(folder: Path, texts: Iterator[str], window: int, group: Group) -> Iterator[str]:
-    """Yield a JSON line for each of `texts`, by the model in `folder`; `window` rows are computed together.
+@dataclass(frozen=True)
+class Task:
+    """What a model was trained for, as task.json in its folder says."""
 
-    Raises InputError for a folder that holds no fine-tuned classifier.
+    example: Input
+    target: Target
+    space: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, folder: Path) -> Task:
+        """Return that of the model in `folder`. Raises InputError when it says none."""
+        path = folder / "task.json"
+        if not path.is_file():
+            raise InputError(f"{folder}: no task.json, wanted a model that stages.finetune saved")
+        told = read_object(path)
+        space = told.get("space")
+        if not isinstance(space, dict):
+            raise InputError(f"{path}: space: wanted what answers there are")
+        return cls(_plugin(path, told, "input", INPUTS), _plugin(path, told, "target", TARGETS), space)
+
+
+def _plugin(path: Path, told: Mapping[str, Any], key: str, registry: Mapping[str, str]) -> Any:
+    name = told.get(key)
+    if not isinstance(name, str) or name not in registry:
+        raise InputError(f"{path}: {key}: unknown {key} {name!r}{nearest(str(name), registry)}")
+    return imported(registry[name])()
+
+
+def predict(folder: Path, task: Task, examples: Iterator[Value], window: int, group: Group) -> Iterator[str]:
+    """Yield a JSON line for each of `examples`, by the model in `folder`; `window` examples are computed together.
+
+    Raises InputError for a folder that holds no fine-tuned model of `task`.
     """
     import numpy as np
 
-    from stages.inference import logits
-    from stages.interfaces import TokenRows
-    from stages.scoring.probabilities import predicted, softmax
-    from stages.tasks import TASKS
+    from stages.inference import outputs as computed
+    from stages.models import load
 
-    names = labels(folder)
     length = read_object(folder / "tokenizer_config.json").get("model_max_length")
     if not isinstance(length, int):
         raise InputError(f"{folder / 'tokenizer_config.json'}: no model_max_length, wanted what finetune saved")
     encoder = load_encoder(folder, length)
-    task, model, done = TASKS["classification"](), None, 0
-    for tokens in _windows(texts, encoder, window):
-        model = model or task.load(folder).to(group.device)
-        rows = TokenRows(
-            lengths=np.array([len(row) for row in tokens], dtype=np.int32),
-            labels=np.zeros(len(tokens), dtype=np.int64),
-            tokens=lambda indices, held=tokens: [held[index] for index in indices.tolist()],
-            pad=encoder.pad,
-        )
+    head, scores, report = (part_of(task.target, name) for name in ("head", "metrics", "report"))
+    model: Any = None
+    done = 0
+    for held, rows in _windows(examples, task, encoder, window):
+        model = model or load(folder, head.Head(task.space)).to(group.device)
         label = f"predict: rows from {done + 1:,}"
-        probabilities = softmax(logits(model, rows, task.collate, group, label))  # (N, C)
-        for best, row in zip(predicted(probabilities).tolist(), probabilities.tolist(), strict=True):
-            found = {"label": names[best], "probabilities": dict(zip(names, row, strict=True))}
-            yield json.dumps(found, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-        done += len(tokens)
+        found = computed(model, rows, head.Head(task.space), group, label)
+        judged = scores.Judged.of(found, rows.take(np.arange(len(rows.lengths))), task.space)
+        for index, example in enumerate(held):
+            said = report.render(judged, index, task.space, example)
+            yield json.dumps(said, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        done += len(held)
 
 
-def labels(folder: Path) -> list[str]:
-    """Return the classes of a fine-tuned model, in their order. Raises InputError when the folder names none."""
-    names = read_object(folder / "config.json").get("id2label")
-    names = names if isinstance(names, dict) else {}
-    ordered = [name for index in range(len(names)) if isinstance(name := names.get(str(index)), str)]
-    if not ordered or len(ordered) != len(names):
-        raise InputError(f"{folder / 'config.json'}: names no classes, wanted a fine-tuned model")
-    return ordered
-
-
-def _windows(texts: Iterator[str], encoder: Encoder, window: int) -> Iterator[list[Tokens]]:
-    """Yield the token ids of `window` texts at a time, of less at the end."""
-    import numpy as np
-
+def _windows(
+    examples: Iterator[Value], task: Task, encoder: Encoder, window: int
+) -> Iterator[tuple[list[Value], TokenRows]]:
+    """Yield `window` examples at a time, less at the end, with their rows of tokens; texts are left out of them."""
+    words = any(field.kind == "words" for field in task.example.fields)  # which are told again; texts may be long
     done = 0
     while True:
-        tokens: list[Tokens] = []
-        for some in _parts(islice(texts, window)):
-            tokens += [np.array(ids, dtype=np.int32) for ids, _ in encoder(some)]
-            if not all(map(len, tokens)):
-                number = done + 1 + list(map(len, tokens)).index(0)
-                raise InputError(f"text {number} has no token, and the model knows no special ones: leave it out")
-        done += len(tokens)
-        if not tokens:
+        held: list[Value] = []
+        cells: list[dict[str, Any]] = []
+        for some in _parts(islice(examples, window)):
+            for example, encoded in zip(some, task.example.encode(some, encoder), strict=True):
+                number, blank = len(held), task.target.blank(example)
+                where = f"text {done + number + 1}"
+                cells += windows.rows(encoded, number, done + number, blank, task.target, where)
+                held.append(example if words else ())
+        if not held:
             return
-        yield tokens
+        yield held, _token_rows(cells, encoder.pad)
+        done += len(held)
 
 
-def _parts(texts: Iterator[str]) -> Iterator[list[str]]:
-    part: list[str] = []
+def _parts(examples: Iterator[Value]) -> Iterator[list[Value]]:
+    part: list[Value] = []
     held = 0
-    for text in texts:
-        part.append(text)
-        held += len(text)
+    for example in examples:
+        part.append(example)
+        held += sum(map(len, example))
         if held > _CHARACTERS:
             yield part
             part, held = [], 0
     yield part
+
+
+def _token_rows(cells: Sequence[Mapping[str, Any]], pad: int) -> TokenRows:
+    """Return rows of tokens that lie in memory, as those of an Arrow file are read."""
+    import numpy as np
+
+    lists = {name for name, cell in cells[0].items() if not isinstance(cell, int | float)}
+    columns: dict[str, Any] = {
+        name: [np.array(row[name], dtype=np.int32) for row in cells]
+        if name in lists
+        else np.array([r[name] for r in cells])
+        for name in cells[0]
+    }
+    return TokenRows(
+        lengths=columns["length"],
+        take=lambda indices: {
+            name: [column[i] for i in indices.tolist()] if name in lists else column[indices]
+            for name, column in columns.items()
+        },
+        pad=pad,
+    )
 
 
 def encoding(name: str) -> str:
@@ -161,7 +198,10 @@ def parser() -> argparse.ArgumentParser:
     said.add_argument("file", nargs="?", type=Path, metavar="FILE", help="what to read; without it, standard input")
     said.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER", help="default %(default)s")
     said.add_argument("--format", metavar="NAME", help=f"{', '.join(KINDS)}; default by suffix; {KINDS[0]}: one a line")
-    said.add_argument("--column", metavar="NAME", help="where texts are, of a table (default text)")
+    said.add_argument(
+        "--column", action="append", metavar="[FIELD=]NAME",
+        help="where a field of the input is, of a table (default: the field's own name)",
+    )  # fmt: skip
     said.add_argument("--delimiter", metavar="C", help="between the columns of csv (default ,)")
     said.add_argument(
         "--header", type=header, metavar="NAMES",
@@ -180,7 +220,8 @@ def main() -> None:
     asked = parser().parse_args()
     with cli.errors_told("predict"):
         path = asked.file if asked.file is not None and str(asked.file) != "-" else INPUT
-        manner = reading(path, vars(asked))
+        task = Task.of(asked.model)
+        manner = reading(path, vars(asked), task.example.fields)
         check(path, manner)
         ensure_environment()  # starts the process anew, so before anything of a pipe is read
         from stages.repro.determinism import settle
@@ -189,7 +230,7 @@ def main() -> None:
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
         group, count = Alone(settle(0)), 0
         with opened(path, manner) as source:
-            for line in predict(asked.model, manner.texts(source), asked.window, group):
+            for line in predict(asked.model, task, manner.examples(source), asked.window, group):
                 sys.stdout.write(line)
                 count += 1
             sys.stdout.flush()

@@ -2,11 +2,11 @@
 
     python -m stages.preprocess
 
-Reads data/raw/ and, of params.yaml, `seed`, `seed_streams.split`, `task.name` and `data` but for its source. Writes
-data/clean/{train,validation,test}.parquet (id, text, label), data/clean/schema.json (the label names in the order of
-the classes: by value when all are whole numbers, else by code point), data/clean/summary.json, which counts every row
-read and says what became of it, by split, reason and class, and metrics/data.json, the few of these numbers that a
-table of runs has room for.
+Reads data/raw/ and, of params.yaml, `seed`, `seed_streams.split`, `input`, `target` and `data` but for its source.
+Writes data/clean/{train,validation,test}.parquet (id, the columns of the input, that of the target),
+data/clean/schema.json (input, target and what answers there are: the labels in the order of the classes, for example),
+data/clean/summary.json, which counts every row read and says what became of it, by split, reason and class, and
+metrics/data.json, the few of these numbers that a table of runs has room for.
 """
 
 from __future__ import annotations
@@ -32,25 +32,27 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field, model_validator
 
 from stages.cleaning import policies
-from stages.cleaning.labels import ordered
 from stages.cleaning.reading import Reader
 from stages.cleaning.rows import Rows, Splits
 from stages.cleaning.splits import Stratify, cut, refuse_singletons, refuse_unlearnable, sample
 from stages.core.errors import InputError, nearest
 from stages.core.files import Accept, outputs, write_json
-from stages.core.params import Elsewhere, Section, choice, load
+from stages.core.params import Elsewhere, Section, choice, load, name_of
 from stages.core.processes import end_with_dvc
 from stages.core.tables import ROWS_A_GROUP, parquet_writer
 from stages.formats import FORMATS
 from stages.formats.cells import NoColumn
 from stages.formats.content import Encoding
-from stages.interfaces import Format, Schema
+from stages.inputs import INPUTS
+from stages.interfaces import Format, Input, Kind, Schema, Target, Value
 from stages.project import graph
 from stages.repro.streams import Streams
+from stages.targets import TARGETS
 
 RAW, CLEAN, METRICS = Path("data/raw"), Path("data/clean"), Path("metrics/data.json")
 SPLITS = ("train", "validation", "test")
-TABLE = pa.schema([("id", pa.int64()), ("text", pa.string()), ("label", pa.int32())])
+COLUMNS: dict[Kind, pa.DataType] = {"text": pa.string(), "words": pa.list_(pa.string()), "number": pa.float64()}
+STORED = {"index": pa.int32(), "indices": pa.list_(pa.int32()), "number": pa.float64()}
 
 
 def _inside(name: str) -> str:
@@ -71,8 +73,10 @@ def _regex(pattern: str) -> str:
 RawFile = Annotated[str, AfterValidator(_inside)]
 if TYPE_CHECKING:
     AnyFormat = Format
+    AnyInput = Input
+    AnyTarget = Target
 else:
-    AnyFormat = choice(FORMATS)
+    AnyFormat, AnyInput, AnyTarget = choice(FORMATS), choice(INPUTS), choice(TARGETS)
 
 
 class SeedStreams(Section):
@@ -84,12 +88,6 @@ class SeedStreams(Section):
     dropout: Elsewhere = None
 
 
-class Task(Section):
-    """What is learnt, hence which columns a row has."""
-
-    name: Literal["classification"]
-
-
 class Files(Section):
     """The file (or, of format folders, the folder) in data/raw of each split; null is drawn from the training file."""
 
@@ -98,17 +96,18 @@ class Files(Section):
     test: RawFile | None
 
 
-class Columns(Section):
-    """The column of each role; a dot reaches into an object."""
+class Split(Section):
+    """One file that holds several splits: the text in `column` by which a row belongs to each."""
 
-    text: str
-    label: str
+    column: str
+    train: str
+    validation: str | None
+    test: str | None
 
-    @model_validator(mode="after")
-    def _differ(self) -> Columns:
-        if self.text == self.label:
-            raise ValueError(f"text and label are both {self.text!r}, wanted two columns")
-        return self
+    def of(self, split: str) -> tuple[str, str] | None:
+        """Return (column, text) of a split, None where every row of its file belongs to it."""
+        text = getattr(self, split)
+        return None if text is None else (self.column, text)
 
 
 class Keep(Section):
@@ -125,7 +124,8 @@ class Data(Section):
     format: AnyFormat
     encoding: Encoding
     files: Files
-    columns: Columns
+    columns: Annotated[dict[str, str], Field(description="the column of each field; a dot reaches into an object")]
+    split: Split | None
     keep: Keep | None
     empty: Literal["drop", "error"]
     duplicates: Literal["drop", "keep", "error"]
@@ -155,8 +155,31 @@ class Params(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**32, description="[0, 2^32)")]
     seed_streams: SeedStreams
-    task: Task
+    input: AnyInput
+    target: AnyTarget
     data: Data
+
+    @model_validator(mode="after")
+    def _data_fits(self) -> Params:
+        if self.input.by_word != self.target.by_word:
+            wanted = "words" if self.target.by_word else "text or pair"
+            raise ValueError(f"input.name: wanted {wanted} for this target")
+        fields = [column.name for column in (*self.input.fields, *self.target.fields)]
+        for name in self.data.columns:
+            if name not in fields:
+                raise ValueError(f"data.columns.{name}: no field of this input and target{nearest(name, fields)}")
+        for name in fields:
+            if name not in self.data.columns:
+                raise ValueError(f"data.columns.{name}: missing: the column that holds it")
+        columns = list(self.data.columns.values())
+        for column in columns:
+            if columns.count(column) > 1:
+                raise ValueError(f"data.columns: {column!r} stands for two fields, wanted a column each")
+        for key in ("stratify", "per_class"):
+            if getattr(self.data, key) and not self.target.grouped:
+                empty = "false" if key == "stratify" else "null"
+                raise ValueError(f"data.{key}: wanted {empty}, since this target has no classes")
+        return self
 
 
 def preprocess(
@@ -166,48 +189,50 @@ def preprocess(
 
     Raises InputError, and leaves both as they were, for rows that cannot be used and splits that cannot be made.
     """
-    data, streams = params.data, Streams(params.seed, {"split": params.seed_streams.split})
+    data, target, streams = params.data, params.target, Streams(params.seed, {"split": params.seed_streams.split})
     keep = (data.keep.column, data.keep.pattern) if data.keep else None
-    reader = Reader(data.format, data.encoding, data.columns.text, data.columns.label, keep, data.empty)
-    splits, read = _read(reader, data.files, raw)
-    names = list(reader.labels)
+    reader = Reader(data.format, data.encoding, params.input, target, data.columns, keep, data.empty)
+    splits, read = _read(reader, data, raw)
+    names = [str(answer[0]) for answer in reader.answers] if target.grouped else []
     found = policies.census(splits)
     policies.clean(splits, data.leakage, data.conflicts, data.duplicates)
     found["leakage"] |= _draw_missing(splits, data, names, streams)
     found["test_rows_in_validation"] = int(policies.shared(splits.rows["test"], splits.rows["validation"]).sum())
-    refuse_unlearnable(splits, names)
-    labels = ordered(names[code] for code in np.unique(splits.rows["train"].labels).tolist())
-    codes = [reader.labels[label] for label in labels]
+    if target.grouped:
+        refuse_unlearnable(splits, names)
+    space = target.space(_occurring(reader, splits.rows))
     sample(splits, data.per_class, data.limit, streams)
-    summary = {"read": read, "dropped": splits.dropped, "found": found, **_sizes(splits.rows, codes, labels)}
-    schema: Schema = {"task": params.task.name, "labels": labels}
+    summary = {
+        "read": read, "dropped": splits.dropped, "found": found,
+        "rows": {split: len(rows) for split, rows in splits.rows.items()},
+        **({"classes": _classes(splits.rows, names, space["labels"])} if target.grouped else {}),
+    }  # fmt: skip
+    schema: Schema = {"input": name_of(INPUTS, params.input), "target": name_of(TARGETS, target), "space": space}
     with outputs(clean, metrics, accept=accept) as (folder, file):
         folder.mkdir()
-        places = np.full(len(names), -1, dtype=np.int32)  # class index of each label's code
-        places[codes] = np.arange(len(codes))
-        texts = list(reader.texts)
         for split, rows in splits.rows.items():
-            _write(folder / f"{split}.parquet", rows, texts, places[rows.labels])
+            _write(folder / f"{split}.parquet", rows, reader, space)
         write_json(folder / "schema.json", schema)
         write_json(folder / "summary.json", summary)
         write_json(file, headline(summary))
     return summary
 
 
-def _read(reader: Reader, files: Files, raw: Path) -> tuple[Splits, dict[str, int]]:
+def _read(reader: Reader, data: Data, raw: Path) -> tuple[Splits, dict[str, int]]:
     """Return the rows of the splits that have a file, and how many rows each file has."""
     splits, read = Splits(), {}
     for split in SPLITS:
-        if name := getattr(files, split):
+        if name := getattr(data.files, split):
             path = raw / name
             if not path.exists():
                 known = [p.relative_to(raw).as_posix() for p in raw.rglob("*") if p.is_file()]
                 raise InputError(f"{path}: no such file{nearest(name, known)}")
             try:
-                splits.rows[split], counts = reader.read(path)
+                splits.rows[split], counts = reader.read(path, data.split.of(split) if data.split else None)
             except NoColumn as error:
-                unlabelled = split == "test" and error.column == reader.label
-                hint = "; texts without labels are for python -m stages.predict" if unlabelled else ""
+                answers = [reader.columns[column.name] for column in reader.target.fields]
+                unanswered = split == "test" and error.column in answers
+                hint = "; rows without answers are for python -m stages.predict" if unanswered else ""
                 raise InputError(f"{error}{hint}") from None
             read[split] = counts.pop("read")
             splits.dropped[split] = counts
@@ -227,31 +252,43 @@ def _draw_missing(splits: Splits, data: Data, names: list[str], streams: Streams
     return leaks
 
 
-def _sizes(rows: dict[str, Rows], codes: list[int], labels: list[str]) -> dict[str, Any]:
-    """Return the rows of each split, and those of each class (`codes` and `labels`, in class order) by its name."""
-    classes = {}
-    for split, held in rows.items():
-        sizes = np.bincount(held.labels, minlength=max(codes) + 1)
-        classes[split] = {label: int(sizes[code]) for code, label in zip(codes, labels, strict=True)}
-    return {"rows": {split: len(held) for split, held in rows.items()}, "classes": classes}
+def _occurring(reader: Reader, rows: Mapping[str, Rows]) -> list[Value]:
+    """Return the answers that occur, each once: of the training rows alone where they are classes, else of all."""
+    read = [rows["train"]] if reader.target.grouped else list(rows.values())
+    answers = list(reader.answers)
+    return [answers[code] for code in np.unique(np.concatenate([held.answers for held in read])).tolist()]
+
+
+def _classes(rows: Mapping[str, Rows], names: list[str], labels: list[str]) -> dict[str, dict[str, int]]:
+    """Return the rows of each class in each split; `names` are the labels by code, `labels` those of the classes."""
+    codes = [names.index(label) for label in labels]
+    sizes = {split: np.bincount(held.answers, minlength=len(names)) for split, held in rows.items()}
+    return {s: {label: int(size[c]) for c, label in zip(codes, labels, strict=True)} for s, size in sizes.items()}
 
 
 def headline(summary: Mapping[str, Any]) -> dict[str, int]:
     """Return the numbers of the summary that are columns of `dvc metrics show`."""
     return {
-        "classes": len(summary["classes"]["train"]),
+        **({"classes": len(summary["classes"]["train"])} if "classes" in summary else {}),
         "dropped_rows": sum(count for reasons in summary["dropped"].values() for count in reasons.values()),
         **{f"{split}_rows": summary["rows"][split] for split in SPLITS},
     }
 
 
-def _write(path: Path, rows: Rows, texts: list[str], labels: np.ndarray[Any, np.dtype[np.int32]]) -> None:
-    """Write one split; `texts` holds the text of each code, `labels` (rows,) are class indices."""
-    with parquet_writer(path, TABLE) as writer:
+def _write(path: Path, rows: Rows, reader: Reader, space: Mapping[str, Any]) -> None:
+    """Write one split: ids, the columns of the input, the answer as the target stores it."""
+    examples, answers, code = list(reader.examples), list(reader.answers), reader.target.coder(space)
+    fields, target = reader.input.fields, reader.target
+    schema = pa.schema(
+        [("id", pa.int64()), *((f.name, COLUMNS[f.kind]) for f in fields), (target.stored, STORED[target.form])]
+    )
+    with parquet_writer(path, schema) as writer:
         for start in range(0, len(rows), ROWS_A_GROUP):
             part = slice(start, start + ROWS_A_GROUP)
-            columns = [rows.ids[part], [texts[code] for code in rows.texts[part].tolist()], labels[part]]
-            writer.write_table(pa.table(columns, schema=TABLE), row_group_size=ROWS_A_GROUP)
+            held = [examples[c] for c in rows.examples[part].tolist()]
+            columns = [[example[place] for example in held] for place in range(len(fields))]
+            stored = [code(answers[c]) for c in rows.answers[part].tolist()]
+            writer.write_table(pa.table([rows.ids[part], *columns, stored], schema=schema), row_group_size=ROWS_A_GROUP)
 
 
 def main() -> None:

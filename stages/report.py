@@ -30,7 +30,7 @@ from stages.core.errors import InputError
 from stages.core.files import outputs
 from stages.project import git, lock, objects
 from stages.reporting.run import Locked, read
-from stages.reporting.tables import PLOTS, Table, parse
+from stages.reporting.tables import CURVES, SCORED, Table, form, parse, shape_of
 
 PAGE, REVIEW, IMAGES = Path("report.html"), Path("report.md"), Path("report")
 
@@ -77,9 +77,10 @@ def locked(root: Path) -> Locked:
 
 def plots(root: Path, commit: str) -> Mapping[str, Table] | None:
     """Return the plots' tables as `commit` holds them, None when it holds no run, or one of another shape."""
-    found = {name: objects.file(root, commit, name) for name in PLOTS}
+    found: dict[str, bytes | None] = {name: objects.file(root, commit, name) for name in CURVES}
+    found |= {name: content for name, content in objects.files(root, commit, SCORED) if form(name)}
     try:
-        return {name: parse((content or b"").decode(), name, PLOTS[name]) for name, content in found.items()}
+        return {name: parse((content or b"").decode(), name, shape_of(name)) for name, content in found.items()}
     except (InputError, UnicodeDecodeError):
         return None
 

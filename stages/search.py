@@ -29,7 +29,7 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,14 +38,15 @@ from stages import params
 from stages.core import yaml12
 from stages.core.errors import InputError, nearest
 from stages.core.files import SCRATCH, canonical_json
-from stages.core.params import PARAMS, dvc_keys
+from stages.core.params import PARAMS, dvc_keys, imported, part_of
 from stages.core.shown import plain
 from stages.project import git, graph
 from stages.repro import digests
-from stages.scoring import HEADLINE
+from stages.scoring.metric import Metric
 from stages.searching import space as spaces
 from stages.searching.space import Space
 from stages.searching.trial import Point, Runner
+from stages.targets import TARGETS
 from stages.verification.ledger.rendering import aligned
 
 if TYPE_CHECKING:
@@ -76,16 +77,24 @@ def valid(tree: Any, name: str) -> None:
     params.check(tree, {}, name)
 
 
-def metric(asked: str) -> str:
-    """Return the name of a score of the validation rows. Raises InputError for any other."""
+def metrics(tree: Any) -> dict[str, Metric]:
+    """Return the scores of the validation rows that the target of the params `tree` has; the main one is the last."""
+    found: dict[str, Metric] = part_of(imported(TARGETS[tree["target"]["name"]]), "metrics").METRICS
+    return found
+
+
+def metric(asked: str | None, known: Mapping[str, Metric]) -> str:
+    """Return the name of one of the scores `known`; the last where none is asked for. Raises InputError for others."""
+    if asked is None:
+        return list(known)[-1]
     name = asked.removeprefix("finetune.").removeprefix("validation_")
     if asked.startswith("evaluate.") or name.startswith("test"):
         raise InputError(
             f"--metric: {asked!r} is a score of the test rows, which take no part in a search; "
-            f"wanted one of the validation rows: {', '.join(sorted(HEADLINE))}"
+            f"wanted one of the validation rows: {', '.join(sorted(known))}"
         )
-    if name not in HEADLINE:
-        raise InputError(f"--metric: {asked!r} is no score of the validation rows{nearest(name, HEADLINE)}")
+    if name not in known:
+        raise InputError(f"--metric: {asked!r} is no score of the validation rows{nearest(name, known)}")
     return name
 
 
@@ -146,9 +155,9 @@ def report(study: Study, tree: Any) -> str:
     """Return the trials, the best first, by what they were chosen, and how to take up the best."""
     tried = study.tried()
     counts = [f"{sum(t.state == state for t in tried)} {state}" for state in ("complete", "pruned", "failed")]
-    better = HEADLINE[study.metric].better
     text = f"{len(tried)} trials: {', '.join(counts)}\n"
-    text += f"chosen by {study.metric} of the validation rows ({'more' if better == 'higher' else 'less'} is better); "
+    way = "more" if study.better == "higher" else "less"
+    text += f"chosen by {study.metric} of the validation rows ({way} is better); "
     text += "no trial ran evaluate, so the test rows took no part\n\n"
     text += aligned(["trial", study.metric, "epochs", "state", *study.space], *_cells(study, tried))
     best = study.best()
@@ -160,7 +169,7 @@ def report(study: Study, tree: Any) -> str:
 
 
 def _cells(study: Study, tried: Sequence[Tried]) -> tuple[list[list[str]], list[bool]]:
-    sign = -1 if HEADLINE[study.metric].better == "higher" else 1
+    sign = -1 if study.better == "higher" else 1
     order = {"complete": 0, "pruned": 1, "failed": 2}
     lines = [
         [t.name, "" if t.score is None else f"{t.score:.4f}", f"{t.epochs:g}" if t.epochs else "", t.state,
@@ -177,7 +186,7 @@ def as_json(study: Study) -> str:
         {
             "metric": study.metric,
             "split": "validation",
-            "better": HEADLINE[study.metric].better,
+            "better": study.better,
             "seed": study.seed,
             "space": {key: str(dimension) for key, dimension in study.space.items()},
             "best": None if best is None else best.name,
@@ -193,7 +202,7 @@ def _settings(values: dict[str, Any]) -> str:
 def committed() -> None:
     """Refuse a project whose copies would lack a file: experiments hold what Git or DVC tracks."""
     git.commit(Path(), "HEAD", "dvc exp run")
-    lacking = git.untracked(Path(), "inputs", "stages", "requirements.lock")
+    lacking = git.untracked(Path(), "files", "stages", "requirements.lock")
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         raise InputError(f"{lacking[0]}{more}: not tracked by Git, so an experiment's copy would lack it: git add it")
@@ -216,8 +225,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     said.add_argument("--trials", type=count, default=20, metavar="N", help="how many end (default %(default)s)")
     said.add_argument(
-        "--metric", default="macro_f1", metavar="NAME",
-        help="of the validation rows, at the weights that train.best_metric keeps (default %(default)s)",
+        "--metric", metavar="NAME",
+        help="of the validation rows, at the weights that train.best_metric keeps (default: the target's main one)",
     )  # fmt: skip
     said.add_argument("--name", default="search", help="of the search and its experiments (default %(default)s)")
     said.add_argument("--seed", type=int, default=0, metavar="N", help="of the choice of values (default %(default)s)")
@@ -230,11 +239,12 @@ def main() -> None:
     asked = parser().parse_args()
     with cli.errors_told("search"):
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-        name = metric(asked.metric)
         if not _NAME.fullmatch(asked.name):
             raise InputError(f"--name: found {asked.name!r}, wanted letters, digits and single hyphens")
         tree, lines = yaml12.read(PARAMS)
         params.check(tree, lines, str(PARAMS))
+        known = metrics(tree)
+        name = metric(asked.metric, known)
         found = space(asked.set, asked.file, tree)
         committed()
         try:
@@ -245,7 +255,7 @@ def main() -> None:
             ) from None
         folder = SCRATCH / "search" / asked.name
         runner = Runner(folder)
-        study = Study(folder, asked.name, found, name, HEADLINE[name].better, asked.seed, base(tree, found))
+        study = Study(folder, asked.name, found, name, known[name].better, asked.seed, base(tree, found))
         search(study, runner, tree, asked.trials)
         print(as_json(study) if asked.json else report(study, tree), end="", flush=True)
         if study.best() is None:

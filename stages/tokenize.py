@@ -2,9 +2,10 @@
 
     python -m stages.tokenize
 
-Reads data/clean/, config and tokenizer of models/base/ and, of params.yaml, `tokenize`. Writes
-data/tokens/{train,validation,test}.arrow (id, label, length, input_ids), which later stages read by memory map,
-data/tokens/schema.json, data/tokens/summary.json (lengths, and what was cut and unknown, by split) and
+Reads data/clean/, config and tokenizer of models/base/ and, of params.yaml, `input`, `target` and `tokenize`. Writes
+data/tokens/{train,validation,test}.arrow, which later stages read by memory map: for each window, mostly one an
+example, id, example (its row in the split), length, input_ids, the columns of the input, and the answer as it belongs
+to these tokens; data/tokens/schema.json, data/tokens/summary.json (lengths, and what was cut and unknown, by split) and
 metrics/tokenize.json, what of it a table of runs has room for. Rows stream through: memory does not grow with them.
 """
 
@@ -29,22 +30,28 @@ import pyarrow as pa
 from pydantic import Field
 
 from stages.core.files import Accept, outputs, read_json, write_json
-from stages.core.params import Section, load
+from stages.core.params import Section, choice, load
 from stages.core.processes import end_with_dvc
 from stages.core.tables import arrow_writer, read_batches
-from stages.encoding import Encoder, load_encoder
+from stages.encoding import Encoder, load_encoder, windows
+from stages.inputs import INPUTS
+from stages.interfaces import Encoded, Input, Target
 from stages.project import graph
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from stages.targets import TARGETS
 
 CLEAN, BASE = Path("data/clean"), Path("models/base")
 TOKENS, METRICS = Path("data/tokens"), Path("metrics/tokenize.json")
 SPLITS = ("train", "validation", "test")
-TABLE = pa.schema(
-    [("id", pa.int64()), ("label", pa.int32()), ("length", pa.int32()), ("input_ids", pa.list_(pa.int32()))]
-)
+INTS = pa.list_(pa.int32())
+STORED = {"index": pa.int32(), "indices": INTS, "number": pa.float64()}
 PERCENTILES = (5, 25, 50, 75, 95, 99)
+
+
+if TYPE_CHECKING:
+    AnyInput = Input
+    AnyTarget = Target
+else:
+    AnyInput, AnyTarget = choice(INPUTS), choice(TARGETS)
 
 
 class Tokenize(Section):
@@ -57,71 +64,101 @@ class Tokenize(Section):
 class Params(Section):
     """What this stage reads of params.yaml."""
 
+    input: AnyInput
+    target: AnyTarget
     tokenize: Tokenize
 
 
 def tokenize(
-    options: Tokenize, clean: Path = CLEAN, base: Path = BASE, tokens: Path = TOKENS, metrics: Path = METRICS,
+    params: Params, clean: Path = CLEAN, base: Path = BASE, tokens: Path = TOKENS, metrics: Path = METRICS,
     accept: Accept | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the folder `tokens` and the file `metrics` from the folders `clean` and `base`; return the summary.
 
     Raises InputError, and leaves both as they were, for a model folder without config or tokenizer, a tokenizer that
-    does not fit the model, and a length the model has no positions for.
+    does not fit the model, a length the model has no positions for, and an example without tokens.
     """
-    schema = read_json(clean / "schema.json")
-    max_length = options.max_length
-    encoder = load_encoder(base, max_length, options.pad_token)
+    schema, options = read_json(clean / "schema.json"), params.tokenize
+    encoder = load_encoder(base, options.max_length, options.pad_token)
     if encoder.stand_in is not None:
         print(f"tokenize: the model has no padding token: {encoder.stand_in!r} (id {encoder.pad}) pads in its place")
     with outputs(tokens, metrics, accept=accept) as (folder, file):
         folder.mkdir()
         summary = {
-            split: _write(clean / f"{split}.parquet", folder / f"{split}.arrow", encoder, max_length)
-            for split in SPLITS
+            split: _write(clean / f"{split}.parquet", folder / f"{split}.arrow", params, encoder) for split in SPLITS
         }
-        size = {"pad_token_id": encoder.pad, "vocab_size": encoder.vocabulary, "max_length": max_length}
+        size = {"pad_token_id": encoder.pad, "vocab_size": encoder.vocabulary, "max_length": options.max_length}
         write_json(folder / "schema.json", schema | size)
         write_json(folder / "summary.json", summary)
         write_json(file, {"train_tokens": summary["train"]["tokens"], "train_truncated": summary["train"]["truncated"]})
     return summary
 
 
-def _write(source: Path, target: Path, encoder: Encoder, max_length: int) -> dict[str, Any]:
-    """Write the tokens of one split; return its summary. Lengths are those before cutting, with special tokens."""
-    lengths: list[NDArray[np.int32]] = []
-    unknown, special = 0, encoder.special
-    with arrow_writer(target, TABLE) as writer:
-        for rows in read_batches(source, ["id", "text", "label"]):
-            whole = np.empty(len(rows), dtype=np.int32)
-            offsets = np.zeros(len(rows) + 1, dtype=np.int32)
-            ids: list[NDArray[np.int32]] = []
-            for index, (cut, encoding) in enumerate(encoder(rows["text"].to_pylist())):
-                ids.append(np.array(cut, dtype=np.int32))
-                offsets[index + 1] = offsets[index] + len(cut)
-                whole[index] = len(encoding) + special
-                unknown += encoding.ids.count(encoder.unknown) if encoder.unknown is not None else 0
-            values = pa.ListArray.from_arrays(offsets, np.concatenate(ids))
-            writer.write_batch(pa.record_batch([rows["id"], rows["label"], np.diff(offsets), values], schema=TABLE))
-            lengths.append(whole)
-    return _summary(np.concatenate(lengths), unknown, max_length, special)
+def _write(source: Path, target: Path, params: Params, encoder: Encoder) -> dict[str, Any]:
+    """Write the tokens of one split; return its summary."""
+    example, answer = params.input, params.target
+    table = pa.schema(
+        [
+            *(("id", pa.int64()), ("example", pa.int32()), ("length", pa.int32()), ("input_ids", INTS)),
+            *((column, INTS) for column in example.columns),
+            (answer.stored, STORED[answer.form]),
+        ]
+    )
+    fields = [column.name for column in example.fields]
+    counts, seen = Counts(), 0
+    with arrow_writer(target, table) as writer:
+        for rows in read_batches(source, ["id", *fields, answer.stored]):
+            examples = list(zip(*(_values(rows[name]) for name in fields), strict=True))
+            columns: dict[str, list[Any]] = {name: [] for name in table.names}
+            answers = zip(rows["id"].to_pylist(), rows[answer.stored].to_pylist(), strict=True)
+            encodings = zip(example.encode(examples, encoder), answers, strict=True)
+            for number, (encoded, (row, value)) in enumerate(encodings):
+                counts.add(encoded, encoder)
+                for cells in windows.rows(encoded, seen + number, row, value, answer, f"{source}: row {row}"):
+                    for name, cell in cells.items():
+                        columns[name].append(cell)
+            writer.write_batch(pa.record_batch([pa.array(columns[f.name], f.type) for f in table], schema=table))
+            seen += len(rows)
+    return counts.summary(encoder.max_length)
 
 
-def _summary(lengths: NDArray[np.int32], unknown: int, max_length: int, special: int) -> dict[str, Any]:
-    """Return the counts and rates of one split; lengths (rows,) in tokens before cutting."""
-    text_tokens = int(lengths.sum(dtype=np.int64)) - special * len(lengths)
-    percentiles = np.percentile(lengths, PERCENTILES, method="inverted_cdf").tolist()
-    return {
-        "rows": len(lengths),
-        "tokens": int(np.minimum(lengths, max_length).sum(dtype=np.int64)),
-        "truncated": float((lengths > max_length).mean()),
-        "unknown": unknown / text_tokens if text_tokens else 0.0,
-        "length": {
-            "mean": float(lengths.mean(dtype=np.float64)),
-            "max": int(lengths.max()),
-            **{f"p{p}": int(length) for p, length in zip(PERCENTILES, percentiles, strict=True)},
-        },
-    }
+def _values(column: pa.Array) -> list[Any]:
+    """Return the cells of a column, a list as a tuple."""
+    return [tuple(cell) if isinstance(cell, list) else cell for cell in column.to_pylist()]
+
+
+class Counts:
+    """What is said of the tokens of a split."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []  # of each example, before cutting, with special tokens
+        self.tokens = self.windows = self.cut = self.unknown = self.text_tokens = 0
+
+    def add(self, encoded: Encoded, encoder: Encoder) -> None:
+        """Count an example."""
+        self.lengths.append(len(encoded.ids) + encoded.special)
+        self.tokens += sum(len(window.ids) for window in encoded.windows)
+        self.windows += len(encoded.windows)
+        self.cut += encoded.cut
+        self.unknown += 0 if encoder.unknown is None else encoded.ids.count(encoder.unknown)
+        self.text_tokens += len(encoded.ids)
+
+    def summary(self, max_length: int) -> dict[str, Any]:
+        """Return the counts and rates of the split."""
+        lengths = np.array(self.lengths, dtype=np.int64)
+        percentiles = np.percentile(lengths, PERCENTILES, method="inverted_cdf").tolist()
+        return {
+            "rows": len(lengths),
+            "windows": self.windows,
+            "tokens": self.tokens,
+            "truncated": self.cut / len(lengths),
+            "unknown": self.unknown / self.text_tokens if self.text_tokens else 0.0,
+            "length": {
+                "mean": float(lengths.mean(dtype=np.float64)),
+                "max": int(lengths.max()),
+                **{f"p{p}": int(length) for p, length in zip(PERCENTILES, percentiles, strict=True)},
+            },
+        }
 
 
 def main() -> None:
@@ -130,9 +167,9 @@ def main() -> None:
         cli.parser("tokenize", __doc__).parse_args()
         end_with_dvc("tokenize")
         inputs = graph.inputs("tokenize")
-        for split, counts in tokenize(load(Params).tokenize, accept=inputs.accept).items():
+        for split, counts in tokenize(load(Params), accept=inputs.accept).items():
             sizes = f"{counts['rows']:,} rows, {counts['tokens']:,} tokens"
-            print(f"tokenize: {split}: {sizes}, {counts['truncated']:.1%} of the texts cut")
+            print(f"tokenize: {split}: {sizes}, {counts['truncated']:.1%} of the examples cut")
 
 
 if __name__ == "__main__":

@@ -15,16 +15,21 @@ import pytest
 import torch
 
 from stages.core.errors import InputError
-from stages.inference import logits, padding_note
-from stages.interfaces import TokenRows
+from stages.inference import outputs, padding_note
+from stages.interfaces import Head, TokenRows
+from stages.models import build, compute, is_packed, load
 from stages.repro.draws import undrawn
 from stages.repro.group import Alone
-from stages.tasks.classification import Classification
+from stages.targets.classes.head import Head as Classes
+from stages.targets.tags.head import Head as Tags
 from stages.training.dropout import Masks
 
 PAGE = Path(__file__).parents[1] / "docs/architectures.md"
 CPU = torch.device("cpu")
-TASK = Classification()
+HEADS: dict[str, Head] = {
+    "classes": Classes({"labels": ["a", "b", "c"]}),
+    "tags": Tags({"labels": ["O", "B-x", "I-x"]}),
+}
 HALF = {"vocab_size": 50, "pad_token_id": 0}
 BERT = {**HALF, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32,
         "max_position_embeddings": 40}  # fmt: skip
@@ -34,6 +39,7 @@ BART = {**HALF, "d_model": 16, "encoder_layers": 2, "decoder_layers": 2, "encode
         "decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "max_position_embeddings": 40,
         "pad_token_id": 1, "eos_token_id": 2, "attention_dropout": 0.1, "encoder_layerdrop": 0.5}  # fmt: skip
 PADDING = "padding changes its logits: one line says by how much"
+TAGS_PADDING = "of tags, padding changes the logits: one line says by how much"
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,14 @@ class Row:
     @property
     def line(self) -> str:
         """Return it as Markdown."""
-        return f"| {self.name} | `{self.model_type}` | {self.how} | {self.remark} |"
+        return f"| {self.name} | `{self.model_type}` | {self.how} | {self.tags} | {self.remark} |"
+
+    @property
+    def tags(self) -> str:
+        """Return how it is computed for tags: – where transformers has no such head, or it is refused for classes."""
+        from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES as KNOWN
+
+        return self.how if self.model_type in KNOWN and self.how != "refused" else "–"
 
     @property
     def model_type(self) -> str:
@@ -77,7 +90,7 @@ ROWS = [
     row("Longformer", "longformer", "padded", BERT, attention_window=4),
     row("ESM", "esm", "padded", ONE, mask_token_id=4),
     row("Funnel", "funnel", "padded", {**HALF, "d_model": 16, "block_sizes": [1, 1], "n_head": 2, "d_head": 8,
-        "d_inner": 32, "num_decoder_layers": 1}),
+        "d_inner": 32, "num_decoder_layers": 1}, TAGS_PADDING),
     row("BigBird, full attention", "big_bird", "padded", BERT,
         "`model.overrides: {attention_type: original_full}`", attention_type="original_full"),
     row("ConvBERT", "convbert", "padded", BERT, PADDING, embedding_size=8, head_ratio=2, conv_kernel_size=3),
@@ -100,7 +113,12 @@ ROWS = [
     row("XLNet", "xlnet", "refused", {**HALF, "d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 32},
         "its head reads the last place of a row, where padding lies"),
 ]  # fmt: skip
-TAKEN = [pytest.param(r, id=r.name) for r in ROWS if r.how != "refused"]
+TAKEN = [
+    pytest.param(r, target, id=f"{r.name}-{target}")
+    for r in ROWS
+    for target, how in (("classes", r.how), ("tags", r.tags))
+    if how in ("unpadded", "padded")
+]
 LENGTHS = np.array([13, 12, 7, 3, 9, 9], dtype=np.int32)
 
 
@@ -119,47 +137,55 @@ def base(folder: Path, config: dict[str, Any]) -> Path:
 
 
 def token_rows(pad: int) -> TokenRows:
-    """Return rows that end in token 2, the end of texts."""
+    """Return rows that end in token 2, the end of texts; every token is a word."""
     draw = np.random.default_rng(1)
     tokens = [np.array([*draw.integers(5, 50, length - 1), 2], dtype=np.int32) for length in LENGTHS]
+    columns: dict[str, Any] = {
+        "input_ids": tokens,
+        "places": [np.arange(length) for length in LENGTHS],
+        "tags": [np.arange(length) % 3 for length in LENGTHS],
+    }
     labels = np.arange(len(LENGTHS)) % 3
-    return TokenRows(LENGTHS, labels, lambda indices: [tokens[index] for index in indices], pad)
+    return TokenRows(
+        LENGTHS,
+        lambda indices: {"label": labels[indices], **{n: [c[i] for i in indices] for n, c in columns.items()}},
+        pad,
+    )
 
 
-def built(folder: Path) -> Any:
-    return TASK.model(folder, ["a", "b", "c"], "pretrained", "new", {}, 1).model
+def built(folder: Path, target: str = "classes") -> Any:
+    return build(folder, HEADS[target], "pretrained", "new", {}, 1).model
 
 
-def shards(model: Any, rows: TokenRows, order: list[int]) -> dict[int, torch.Tensor]:
+def shards(model: Any, head: Head, rows: TokenRows, order: list[int]) -> dict[int, torch.Tensor]:
     """Return the gradient of each shard of two rows, computed in this order."""
     masks, gradients = Masks(), {}
     model.train()
     for shard in order:
-        indices = np.array([2 * shard, 2 * shard + 1])
+        part = rows.take(np.array([2 * shard, 2 * shard + 1]))
         model.zero_grad()
         masks.begin(100 + shard)
-        inputs = TASK.collate(rows.tokens(indices), int(rows.lengths[indices].max()), rows.pad)
         with undrawn(model), masks:
-            loss = torch.nn.functional.cross_entropy(model(**inputs).logits, torch.from_numpy(rows.labels[indices]))
+            loss = head.losses(compute(model, head, part, rows.pad, CPU), part, 0.0).mean()
         loss.backward()
         learnt = [torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters()]
         gradients[shard] = torch.cat([gradient.flatten() for gradient in learnt])
     return gradients
 
 
-@pytest.mark.parametrize("row", TAKEN)
-def test_what_is_taken_is_exact(tmp_path: Path, row: Row) -> None:
-    folder, rows = base(tmp_path / "base", row.config), token_rows(row.config["pad_token_id"])
-    first, second = built(folder), built(folder)
-    assert TASK.packed(first) is (row.how == "unpadded")
-    note = padding_note(first, rows, TASK.collate, CPU)
-    assert (note is not None) is (row.remark == PADDING)
-    one, two = shards(first, rows, [0, 1, 2]), shards(second, rows, [2, 0, 1])
+@pytest.mark.parametrize(("row", "target"), TAKEN)
+def test_what_is_taken_is_exact(tmp_path: Path, row: Row, target: str) -> None:
+    folder, rows, head = base(tmp_path / "base", row.config), token_rows(row.config["pad_token_id"]), HEADS[target]
+    first, second = built(folder, target), built(folder, target)
+    assert is_packed(first) is (row.how == "unpadded")
+    note = padding_note(first, rows, head, CPU)
+    assert (note is not None) is (row.remark == PADDING or (row.remark == TAGS_PADDING and target == "tags"))
+    one, two = shards(first, head, rows, [0, 1, 2]), shards(second, head, rows, [2, 0, 1])
     assert all(torch.equal(one[shard], two[shard]) and one[shard].any() for shard in one)
-    scores = logits(first, rows, TASK.collate, Alone(CPU), "x")
+    found = outputs(first, rows, head, Alone(CPU), "x")
     first.save_pretrained(tmp_path / "saved")
-    again = logits(TASK.load(tmp_path / "saved"), rows, TASK.collate, Alone(CPU), "x")
-    assert scores.tobytes() == again.tobytes()
+    again = outputs(load(tmp_path / "saved", head), rows, head, Alone(CPU), "x")
+    assert found.tobytes() == again.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +199,7 @@ def test_what_is_refused_is_named(tmp_path: Path, name: str, message: str) -> No
     (row,) = [row for row in ROWS if row.name == name]
     model = built(base(tmp_path, row.config))
     with pytest.raises(InputError, match=message):
-        padding_note(model, token_rows(0), TASK.collate, CPU)
+        padding_note(model, token_rows(0), HEADS["classes"], CPU)
 
 
 @pytest.mark.parametrize("name", ["GPT-2", "Llama", "OPT"])
@@ -183,8 +209,8 @@ def test_the_last_token_counts_though_it_pads(tmp_path: Path, name: str) -> None
     model, rows = built(base(tmp_path, row.config)).eval(), token_rows(row.config["pad_token_id"])
     every = np.arange(len(LENGTHS))
     with torch.no_grad():
-        batch = model(**TASK.collate(rows.tokens(every), int(LENGTHS.max()), rows.pad)).logits
-        alone = [model(**TASK.collate(rows.tokens(every[[n]]), int(LENGTHS[n]), rows.pad)).logits for n in every]
+        batch = compute(model, HEADS["classes"], rows.take(every), rows.pad, CPU)
+        alone = [compute(model, HEADS["classes"], rows.take(every[[n]]), rows.pad, CPU) for n in every]
     torch.testing.assert_close(torch.cat(alone), batch, rtol=1e-4, atol=1e-5)
     assert batch.std(dim=0).min() > 1e-3
 

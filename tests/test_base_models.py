@@ -15,15 +15,17 @@ import torch
 
 from stages.core.files import read_json, write_json
 from stages.core.tables import write_parquet
-from stages.inference import logits, token_rows
-from stages.predict import predict
+from stages.inference import outputs, token_rows
+from stages.models import load
+from stages.predict import Task, predict
 from stages.repro.group import Alone
-from stages.scoring import softmax
-from stages.tasks.classification import Classification
-from stages.tokenize import Tokenize, tokenize
+from stages.targets.classes.head import Head
+from stages.targets.classes.metrics import softmax
+from stages.tokenize import tokenize
 from tests import test_architectures as architectures
 from tests import tiny
 from tests.encoding.test_saving import MARKS, bpe
+from tests.test_tokenize import params
 
 ROBERTA = {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": True, "pad_token": "<pad>"}
 BASES = {  # config, tokenizer_config.json, what pads
@@ -60,8 +62,8 @@ def trained(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
         labels = pa.array(np.arange(rows) % 3, pa.int32())
         table = {"id": pa.array(range(rows), pa.int64()), "text": texts(rows), "label": labels}
         write_parquet(clean / f"{split}.parquet", pa.table(table))
-    write_json(clean / "schema.json", {"task": "classification", "labels": tiny.LABELS})
-    tokenize(Tokenize(max_length=16, pad_token=None), clean, folder, root / "data/tokens", root / "metrics/t.json")
+    write_json(clean / "schema.json", {"input": "text", "target": "classes", "space": {"labels": tiny.LABELS}})
+    tokenize(params(16), clean, folder, root / "data/tokens", root / "metrics/t.json")
     tiny.run_here(root)
     return root, pad
 
@@ -74,10 +76,13 @@ def test_a_row_has_one_probability_everywhere(trained: tuple[Path, str]) -> None
     number = MARKS.index(pad)
     assert read_json(tokens / "schema.json")["pad_token_id"] == number
     assert read_json(saved / "config.json")["pad_token_id"] == number
-    rows, model = token_rows(tokens / "test.arrow", number), Classification().load(saved)
-    evaluated = softmax(logits(model, rows, Classification().collate, ALONE, "x"))
+    head = Head({"labels": tiny.LABELS})
+    rows: Any = token_rows(tokens / "test.arrow", number)
+    evaluated = softmax(outputs(load(saved, head), rows, head, ALONE, "x"))
     test = pq.read_table(root / "data/clean/test.parquet")["text"].to_pylist()
-    lines = [json.loads(line)["probabilities"] for line in predict(saved, iter(test), 100, ALONE)]
+    lines = [
+        json.loads(line)["probabilities"] for line in predict(saved, Task.of(saved), ((t,) for t in test), 100, ALONE)
+    ]
     predicted = np.array([[line[name] for name in tiny.LABELS] for line in lines], dtype=np.float32)
     assert predicted.tobytes() == evaluated.tobytes()
     whole: Any = pipeline("text-classification", model=str(saved), top_k=None, truncation=True)

@@ -22,8 +22,8 @@ from stages.repro.weights import CONVERSION
 from stages.sources.file import File
 
 ROOT = Path(stage.__file__).parents[1]
-DATA = File({"train.tsv": "inputs/train.tsv"})
-MODEL = File({"config.json": "inputs/config.json"})
+DATA = File({"train.tsv": "files/train.tsv"})
+MODEL = File({"config.json": "files/config.json"})
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +31,12 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder with a data file, the config of a model, and weights that are a pickle."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REPRISE_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "inputs").mkdir()
-    (tmp_path / "inputs/train.tsv").write_bytes(b"a\t1\n")
-    (tmp_path / "inputs/config.json").write_bytes(b'{"hidden_size": 8}\n')
-    (tmp_path / "inputs/list.json").write_bytes(b"[]\n")
-    (tmp_path / "inputs/pointer").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
-    (tmp_path / "inputs/weights").write_bytes(b"\x80\x04.")
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/train.tsv").write_bytes(b"a\t1\n")
+    (tmp_path / "files/config.json").write_bytes(b'{"hidden_size": 8}\n')
+    (tmp_path / "files/list.json").write_bytes(b"[]\n")
+    (tmp_path / "files/pointer").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    (tmp_path / "files/weights").write_bytes(b"\x80\x04.")
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def test_both_folders_are_filled(repository: Path) -> None:
 
 
 def test_earlier_outputs_are_replaced_whole(repository: Path) -> None:
-    download(File({"old.tsv": "inputs/train.tsv"}), MODEL)
+    download(File({"old.tsv": "files/train.tsv"}), MODEL)
     download(DATA, MODEL)
     assert tree(repository) == WHOLE
 
@@ -66,45 +66,45 @@ def test_earlier_outputs_are_replaced_whole(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (File({"x": "inputs/train.tsv"}), "model.source: model folder without config: no config.json among x"),
+        (File({"x": "files/train.tsv"}), "model.source: model folder without config: no config.json among x"),
         (
-            File({"sub/config.json": "inputs/config.json"}),
+            File({"sub/config.json": "files/config.json"}),
             "model.source: model folder without config: no config.json among sub/config.json",
         ),
         (
-            File({"config.json": "inputs/config.json", "pytorch_model.bin": "inputs/weights"}),
+            File({"config.json": "files/config.json", "pytorch_model.bin": "files/weights"}),
             "model.source: pytorch_model.bin may hold code; wanted weights as safetensors. "
             f"Convert what you trust, once:\n{CONVERSION}",
         ),
         (
-            File({"config.json": "inputs/train.tsv"}),
+            File({"config.json": "files/train.tsv"}),
             "model.source: config.json: not valid JSON: Expecting value: line 1 column 1 (char 0)",
         ),
         (
-            File({"config.json": "inputs/config.json", "model.safetensors": "inputs/pointer"}),
+            File({"config.json": "files/config.json", "model.safetensors": "files/pointer"}),
             "model.source: model.safetensors: not safetensors: a Git LFS pointer; fetch it (git lfs pull)",
         ),
         (
-            File({"config.json": "inputs/config.json", "model.safetensors": "inputs/weights"}),
+            File({"config.json": "files/config.json", "model.safetensors": "files/weights"}),
             "model.source: model.safetensors: not safetensors: no header at its begin (3 bytes)",
         ),
         (
-            File({"config.json": "inputs/config.json", "adapter_config.json": "inputs/config.json"}),
+            File({"config.json": "files/config.json", "adapter_config.json": "files/config.json"}),
             "model.source: adapter_config.json: an adapter, wanted a whole model: merge it into its base",
         ),
         (
-            File({"config.json": "inputs/list.json"}),
+            File({"config.json": "files/list.json"}),
             "model.source: config.json: found a list, wanted a JSON object",
         ),
         (
-            File({"config.json": "inputs/confg.json"}),
-            "model.source: inputs/confg.json: no such file"
-            " (nearest: 'inputs/config.json', 'inputs/list.json', 'inputs/train.tsv')",
+            File({"config.json": "files/confg.json"}),
+            "model.source: files/confg.json: no such file"
+            " (nearest: 'files/config.json', 'files/list.json', 'files/train.tsv')",
         ),
     ],
 )
 def test_bad_model_leaves_both_outputs_as_they_were(repository: Path, model: File, message: str) -> None:
-    download(File({"old.tsv": "inputs/train.tsv"}), MODEL)
+    download(File({"old.tsv": "files/train.tsv"}), MODEL)
     before = tree(repository)
     with pytest.raises(InputError) as told:
         download(DATA, model)
@@ -114,8 +114,8 @@ def test_bad_model_leaves_both_outputs_as_they_were(repository: Path, model: Fil
 
 
 def test_bad_data_is_told_with_its_key(repository: Path) -> None:
-    with pytest.raises(InputError, match=r"^data.source: inputs/x: no such file"):
-        download(File({"x": "inputs/x"}), MODEL)
+    with pytest.raises(InputError, match=r"^data.source: files/x: no such file"):
+        download(File({"x": "files/x"}), MODEL)
     assert tree(repository) == {}
 
 
@@ -156,7 +156,7 @@ def test_disk_full_while_syncing_leaves_the_old_outputs(repository: Path, monkey
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match=r"^data/raw: cannot be written: No space left on device$"):
-        download(File({"other.tsv": "inputs/train.tsv"}), MODEL)
+        download(File({"other.tsv": "files/train.tsv"}), MODEL)
     assert tree(repository) == WHOLE
 
 
@@ -179,8 +179,8 @@ def test_read_only_output_folder_is_told(repository: Path, monkeypatch: pytest.M
 def params(**source: Any) -> str:
     """Return the text of the project's params.yaml with files of the test's own as sources."""
     tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    tree["data"]["source"] = {"kind": "file", "files": {"train.tsv": "inputs/train.tsv"}, **source}
-    tree["model"]["source"] = {"kind": "file", "files": {"config.json": "inputs/config.json"}}
+    tree["data"]["source"] = {"kind": "file", "files": {"train.tsv": "files/train.tsv"}, **source}
+    tree["model"]["source"] = {"kind": "file", "files": {"config.json": "files/config.json"}}
     return yaml.safe_dump(tree)
 
 

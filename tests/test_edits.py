@@ -24,14 +24,14 @@ STAGES = {
 }
 # Of each stage: a line of params.yaml that it reads, one that it does not, and a data file.
 EDITS = {
-    "download": ("train.tsv: inputs/smoke/train.tsv", "max_length: 32", "inputs/smoke/train.tsv"),
+    "download": ("train.tsv: files/smoke/train.tsv", "max_length: 32", "files/smoke/train.tsv"),
     "preprocess": ("leakage: drop", "max_length: 32", "data/raw/test.tsv"),
     "tokenize": ("max_length: 32", "leakage: drop", "data/clean/train.parquet"),
     "finetune": ("lr: 2e-3", "worst: 20", "models/base/config.json"),
     "evaluate": ("worst: 20", "lr: 2e-3", "models/finetuned/model.safetensors"),
 }
 KEYS = {
-    "download": 'data.source.files.train.tsv of params.yaml (from "inputs/smoke/train.tsv" to 7)',
+    "download": 'data.source.files.train.tsv of params.yaml (from "files/smoke/train.tsv" to 7)',
     "preprocess": 'data.leakage of params.yaml (from "drop" to 7)',
     "tokenize": "tokenize.max_length of params.yaml (from 32 to 7)",
     "finetune": "train.lr of params.yaml (from 0.002 to 7)",
@@ -45,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the project with the recipe `smoke`, cut short, as the working folder."""
     root, before = tmp_path_factory.mktemp("project"), Path.cwd()
     ignored = shutil.ignore_patterns("__pycache__")
-    for folder in ("stages", "inputs", "recipes"):
+    for folder in ("stages", "files", "recipes"):
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
     for name in ("dvc.yaml", "params.yaml", ".dvcignore", "requirements.lock"):
         shutil.copy(ROOT / name, root / name)

@@ -121,13 +121,13 @@ def test_what_git_does_not_track_is_named(
     from stages import search
 
     project = stub.copy(tmp_path / "copy")
-    (project.root / "inputs").mkdir()
-    (project.root / "inputs/mine.tsv").write_text("text\tlabel\n")
+    (project.root / "files").mkdir()
+    (project.root / "files/mine.tsv").write_text("text\tlabel\n")
     monkeypatch.chdir(project.root)
     monkeypatch.setattr("sys.argv", ["search", "-S", "train.lr=1e-5,3e-5"])
     with pytest.raises(SystemExit):
         search.main()
-    assert "inputs/mine.tsv: not tracked by Git, so an experiment's copy would lack it" in capsys.readouterr().err
+    assert "files/mine.tsv: not tracked by Git, so an experiment's copy would lack it" in capsys.readouterr().err
 
 
 def test_the_stub_writes_what_the_pipeline_writes(stub: Stub) -> None:

@@ -56,6 +56,7 @@ def test_outputs_are_whole_and_nothing_else_is_left(done: Path) -> None:
         "metrics/finetune/validation.tsv",
         "models/finetuned/config.json",
         "models/finetuned/model.safetensors",
+        "models/finetuned/task.json",
         "models/finetuned/tokenizer.json",
         "models/finetuned/tokenizer_config.json",
     ]
@@ -266,7 +267,7 @@ def test_an_edit_of_the_stage_itself_makes_another_run(root: Path, monkeypatch: 
         ({"overrides": "{hidden_act: rela}"}, "rela"),
         ({"tuning": "{name: frozen, layers: 3}"}, "train.tuning.layers: found 3, wanted at most the model's 2 layers"),
         ({"tuning": "{name: bitfit, only: [querry]}"}, "'querry' is in the name of no bias"),
-        ({"batch_size": "10"}, "params.yaml, line 9: train: batch_size 10 is not a multiple of shard_size 4"),
+        ({"batch_size": "10"}, "params.yaml, line 10: train: batch_size 10 is not a multiple of shard_size 4"),
         ({"lr": "fast"}, 'train.lr: found "fast"'),
         ({"best_metric": "f1"}, "train.best_metric"),
     ],
@@ -280,7 +281,7 @@ def test_bad_params_are_refused(root: Path, changes: dict[str, str], message: st
 
 
 def test_divergence_is_told_at_its_step(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Plain, "loss", lambda _, logits, labels, weights: logits.sum() * 1e38)
+    monkeypatch.setattr(Plain, "losses", lambda _, forward, head, part: forward().sum(1) * 1e38)
     with pytest.raises(InputError, match=r"step 1: the loss is .*: training diverged; lower train.lr"):
         tiny.run_here(root)
 

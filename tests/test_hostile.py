@@ -20,9 +20,11 @@ from stages.core.errors import InputError
 from stages.core.files import tsv_line, write_json
 from stages.core.shown import terminal
 from stages.reporting import review
-from stages.scoring.predictions import WORST_HEADER, worst_rows
-from stages.scoring.report import report
-from stages.scoring.scores import class_table
+from stages.scoring.report import Options, Wrong
+from stages.scoring.worst import HEADER, worst_rows
+from stages.targets.classes.metrics import Judged
+from stages.targets.classes.report import report
+from stages.targets.classes.scores import class_table
 from stages.verification import certificate, document, strips
 from stages.verification.board import Board
 from stages.verification.ledger import rendering
@@ -53,7 +55,8 @@ class Tags(HTMLParser):
 def scored(name: str) -> Any:
     """Return the report of three classes, one called `name`, which is once mistaken."""
     labels = np.array([0, 0, 1, 2])
-    return report(labels, np.eye(3)[[0, 1, 1, 2]], [name, "b", "c"], bins=5, resamples=100, seed=0)
+    judged = Judged(labels, np.eye(3)[[0, 1, 1, 2]])
+    return report(judged, {"labels": [name, "b", "c"]}, Options(5, 100, 0))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -75,26 +78,29 @@ def test_a_class_called_like_a_line_of_the_report_is_quoted(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_notes_are_lines_of_their_own(name: str) -> None:
     labels = np.array([0, 1])
-    text = report(labels, np.eye(3)[labels], ["a", "b", HOSTILE[name]], bins=5, resamples=100, seed=0).text
+    judged = Judged(labels, np.eye(3)[labels])
+    text = report(judged, {"labels": ["a", "b", HOSTILE[name]]}, Options(5, 100, 0)).text
     assert f"left out of every average: {terminal(HOSTILE[name])} (0 times predicted)\n" in text
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_worst_errors_are_one_line_each_and_compute_nothing(name: str) -> None:
     text = HOSTILE[name]
-    rows = worst_rows({0: text}, np.array([7]), np.array([0]), np.eye(2)[[1]], [text, "b"])
-    written = tsv_line(WORST_HEADER) + "".join(map(tsv_line, rows))
+    rows = worst_rows([Wrong(0, text, "b", text)], [7], {0: {"text": text}})
+    written = tsv_line((*HEADER, "text")) + "".join(map(tsv_line, rows))
     (row,) = csv.DictReader(io.StringIO(written, newline=""), delimiter="\t")
-    assert row["label"].lstrip("'") == terminal(text).lstrip("'")
-    assert all(row[key][:1] not in "=+-@" for key in ("label", "prediction", "text"))
+    assert row["actual"].lstrip("'") == terminal(" ".join(text.split())).lstrip("'")
+    assert all(row[key][:1] not in "=+-@" for key in ("actual", "predicted", "detail", "text"))
     assert len(written.splitlines()) == 2
 
 
-@pytest.mark.parametrize("template", ["confusion", "roc", "precision_recall"])
+@pytest.mark.parametrize("file", ["matrix/confusion.tsv", "lines/precision_by_recall.tsv", "bars/f1_by_class.tsv"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_dvcs_page_of_plots_has_its_own_scripts_alone(name: str, template: str) -> None:
+def test_dvcs_page_of_plots_has_its_own_scripts_alone(name: str, file: str) -> None:
+    template = file.partition("/")[0]
+
     def page(label: str) -> Tags:
-        header, rows = scored(label).tables[f"{template}.tsv"]
+        header, rows = scored(label).tables[file]
         points = [{**dict(zip(header, map(str, row), strict=True)), "rev": "workspace"} for row in rows]
         plot = VegaRenderer(
             points, template, template=template, template_dir=str(PLOTS), x=header[0], y=header[1], title="A title"

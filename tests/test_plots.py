@@ -7,29 +7,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from dvc_render.html import HTML
 from dvc_render.vega import VegaRenderer
 
-from stages.scoring.report import report
+from stages.scoring.report import BARS, LINES, MATRIX
+from stages.targets.classes.metrics import METRICS
 
 PLOTS = Path(__file__).parents[1] / ".dvc/plots"
 
 
 def columns() -> dict[str, set[str]]:
     """Return {template: columns of the files it draws}."""
-    from stages.training.loop import STEPS, VALIDATION
+    from stages.training.loop import STEPS
     from stages.training.trace import COLUMNS
 
-    labels = np.array([0, 1, 2, 0])
-    said = report(labels, np.eye(3)[labels], ["a", "b", "c"], bins=5, resamples=100, seed=0)
+    validation = {"step", "epoch", *METRICS}
     return {
-        "loss": set(STEPS) | set(VALIDATION) | {"filename"},
+        "bars": set(BARS),
         "learning_rate": set(STEPS),
-        "validation": set(VALIDATION),
+        "lines": set(LINES),
+        "loss": set(STEPS) | validation | {"filename"},
+        "matrix": set(MATRIX),
         "trace": set(COLUMNS),
-        **{Path(name).stem: set(header) for name, (header, _) in said.tables.items()},
+        "validation": validation | {"<DVC_METRIC_Y>"},
     }
 
 
@@ -83,12 +84,20 @@ def test_a_template_names_columns_that_exist(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_dvc_fills_every_anchor(name: str) -> None:
-    fields = sorted(columns()[name])
+    fields = sorted(field for field in columns()[name] if not field.startswith("<"))
     points = [
         {**dict.fromkeys(fields, "1"), "rev": rev, "filename": "f", "field": fields[0]} for rev in ("HEAD", "exp")
     ]
     renderer = VegaRenderer(
-        points, name, template=name, template_dir=str(PLOTS), x=fields[0], y=fields[1], title="A title"
+        points,
+        name,
+        template=name,
+        template_dir=str(PLOTS),
+        x=fields[0],
+        y=fields[1],
+        y_label="y",
+        title="A title",
+        anchors_y_definitions=[{"filename": "f", "field": fields[1]}],
     )
     filled = json.dumps(renderer.get_filled_template())
     assert "<DVC_METRIC_" not in filled

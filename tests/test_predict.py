@@ -18,14 +18,16 @@ import pytest
 from stages import predict
 from stages.core.errors import InputError
 from stages.core.files import read_json, write_json
+from stages.core.params import decode
 from stages.core.tables import write_parquet
 from stages.formats.jsonl import Jsonl
 from stages.predicting.reading import Reading
 from stages.repro.workers import Group
-from stages.tokenize import Tokenize, tokenize
+from stages.tokenize import Params, tokenize
 from tests import tiny
 
 ROWS = 70  # three shards of inference, the last of six rows
+TASK = {"input": {"name": "text"}, "target": {"name": "classes"}}
 EVALUATE = "evaluate: {bootstrap: 100, bootstrap_seed: 0, calibration_bins: 5, worst: 0}\n"
 
 
@@ -45,10 +47,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_parquet(
             clean / f"{split}.parquet", pa.table({**table, "label": pa.array(np.arange(rows) % 3, pa.int32())})
         )
-    write_json(clean / "schema.json", {"task": "classification", "labels": tiny.LABELS})
+    write_json(clean / "schema.json", {"input": "text", "target": "classes", "space": {"labels": tiny.LABELS}})
     shutil.rmtree(root / "data/tokens")
     tokenize(
-        Tokenize(max_length=16, pad_token=None),
+        decode(Params, TASK | {"tokenize": {"max_length": 16, "pad_token": None}}, {}, "params.yaml"),
         clean,
         root / "models/base",
         root / "data/tokens",
@@ -98,8 +100,12 @@ def test_a_line_is_canonical_json(piped: bytes) -> None:
         assert line == json.dumps(json.loads(line), sort_keys=True)
 
 
+def predicted(folder: Path, texts: Iterator[str], window: int, group: Group) -> Iterator[str]:
+    return predict.predict(folder, predict.Task.of(folder), ((text,) for text in texts), window, group)
+
+
 def probabilities(root: Path, texts: list[str], window: int, group: Group) -> np.ndarray:
-    found = predict.predict(root / "models/finetuned", iter(texts), window, group)
+    found = predicted(root / "models/finetuned", iter(texts), window, group)
     return np.array([list(json.loads(line)["probabilities"].values()) for line in found])
 
 
@@ -131,7 +137,7 @@ def test_windows_are_written_before_the_next_is_read(root: Path, group: Group) -
             read.append(number)
             yield f"w{number % 35}"
 
-    found = predict.predict(root / "models/finetuned", endless(), 4, group)
+    found = predicted(root / "models/finetuned", endless(), 4, group)
     for line in range(9):
         next(found)
         assert len(read) == 4 * (line // 4 + 1)
@@ -139,7 +145,7 @@ def test_windows_are_written_before_the_next_is_read(root: Path, group: Group) -
 
 def test_long_texts_are_held_a_few_at_a_time() -> None:
     long = "x" * 400_000
-    parts = predict._parts(iter([long] * 5))
+    parts = predict._parts(iter([(long,)] * 5))
     assert [len(part) for part in parts] == [2, 2, 1]
 
 
@@ -147,6 +153,7 @@ def test_long_texts_are_held_a_few_at_a_time() -> None:
     ("arguments", "said"),
     [
         (("nothing.csv",), "predict: error: nothing.csv: no such file\n"),
+        (("x" * 5000,), f"predict: error: {'x' * 99}…: File name too long\n"),
         (("data", "--format", "csv"), "predict: error: data: a folder, wanted a file\n"),
         (("params.yaml", "--format", "folders"), "predict: error: params.yaml: a file, wanted a folder\n"),
         (("--window", "0"), "argument --window: found '0', wanted a whole number from 1 to 1,000,000,000\n"),
@@ -178,18 +185,24 @@ def test_a_broken_row_after_whole_windows_leaves_those_written(root: Path, group
     path, written = tmp_path / "a.jsonl", []
     path.write_text('{"text": "w1"}\n' * 5 + "{\n")
     with pytest.raises(InputError, match=r"a\.jsonl, line 6: not JSON"):
-        written.extend(
-            predict.predict(root / "models/finetuned", Reading(Jsonl(), "utf-8", "text").texts(path), 2, group)
-        )
+        fields = predict.Task.of(root / "models/finetuned").example.fields
+        examples = Reading(Jsonl(), "utf-8", fields, {"text": "text"}).examples(path)
+        written.extend(predicted(root / "models/finetuned", (text for (text,) in examples), 2, group))
     assert len(written) == 4
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("config.json", {"model_type": "bert"}, "config.json: names no classes, wanted a fine-tuned model"),
-        ("config.json", {"id2label": [1]}, "config.json: names no classes, wanted a fine-tuned model"),
-        ("config.json", {"id2label": {"0": 7}}, "config.json: names no classes, wanted a fine-tuned model"),
+        (
+            "config.json",
+            {"model_type": "bert"},
+            "config.json: its classes are LABEL_0, LABEL_1, those of the data a",
+        ),
+        ("config.json", {"id2label": [1], "model_type": "bert"}, "config.json: "),
+        ("task.json", {}, "task.json: space: wanted what answers there are"),
+        ("task.json", {"space": {}, "input": "txt"}, r"task.json: input: unknown input 'txt' \(nearest: 'text'\)"),
+        ("task.json", {"space": {}, "input": "text", "target": 3}, "task.json: target: unknown target 3"),
         ("config.json", [], "config.json: found a list, wanted a JSON object"),
         ("config.json", {"id2label": {"0": "a"}, "model_type": []}, r"config.json: model_type: found \[\], wanted the"),
         ("tokenizer_config.json", {}, "tokenizer_config.json: no model_max_length, wanted what finetune saved"),
@@ -202,7 +215,7 @@ def test_a_folder_without_a_fine_tuned_model_is_refused(
     folder = Path(shutil.copytree(root / "models/finetuned", tmp_path / "model"))
     write_json(folder / name, content)
     with pytest.raises(InputError, match=said):
-        next(predict.predict(folder, iter(["w1"]), 1, group))
+        next(predicted(folder, iter(["w1"]), 1, group))
 
 
 @pytest.mark.parametrize("change", [{"return_dict": None}, {"chunk_size_feed_forward": "x"}])
@@ -212,7 +225,7 @@ def test_a_model_that_cannot_compute_is_one_message(
     folder = Path(shutil.copytree(root / "models/finetuned", tmp_path / "model"))
     write_json(folder / "config.json", {**read_json(folder / "config.json"), **change})
     with pytest.raises(InputError, match=r"^predict: rows from 1: the model cannot compute: "):
-        next(predict.predict(folder, iter(["w1"]), 1, group))
+        next(predicted(folder, iter(["w1"]), 1, group))
 
 
 def test_code_in_the_folder_is_not_run_whoever_says_yes(root: Path, tmp_path: Path) -> None:
@@ -231,7 +244,7 @@ def test_code_in_the_folder_is_not_run_whoever_says_yes(root: Path, tmp_path: Pa
 def test_a_text_without_tokens_is_refused(root: Path, group: Group) -> None:
     texts = iter(["w1", "w2", "w3", "w4", ""])
     with pytest.raises(InputError, match=r"^text 5 has no token, and the model knows no special ones: leave it out$"):
-        list(predict.predict(root / "models/finetuned", texts, 2, group))
+        list(predicted(root / "models/finetuned", texts, 2, group))
 
 
 def test_a_reader_that_leaves_ends_it_quietly(root: Path) -> None:

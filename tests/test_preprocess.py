@@ -25,17 +25,19 @@ from stages.core.params import decode
 from stages.repro.digests import of_folder
 
 ROOT = Path(__file__).parent.parent
-SMOKE = ROOT / "inputs" / "smoke"
+SMOKE = ROOT / "files" / "smoke"
 SPLITS = ("train", "validation", "test")
 PARAMS: dict[str, Any] = {
     "seed": 42,
     "seed_streams": {"split": None},
-    "task": {"name": "classification"},
+    "input": {"name": "text"},
+    "target": {"name": "classes"},
     "data": {
         "format": {"name": "tsv"},
         "encoding": "utf-8",
         "files": {"train": "train.tsv", "validation": None, "test": "test.tsv"},
         "columns": {"text": "text", "label": "label"},
+        "split": None,
         "keep": None,
         "empty": "drop",
         "duplicates": "drop",
@@ -103,12 +105,16 @@ def test_labels_are_sorted_by_code_point(run: Run, tmp_path: Path) -> None:
         "".join(f"{text}\t{label}\n" for text, label in zip("abcdefgh", ["é", "b", "Z", "a"] * 2, strict=True)),
         "i\tZ\n",
     )
-    assert read_json(tmp_path / "clean" / "schema.json") == {"task": "classification", "labels": ["Z", "a", "b", "é"]}
+    assert read_json(tmp_path / "clean" / "schema.json") == {
+        "input": "text",
+        "target": "classes",
+        "space": {"labels": ["Z", "a", "b", "é"]},
+    }
 
 
 def test_labels_that_are_whole_numbers_are_sorted_by_value(run: Run, tmp_path: Path) -> None:
     run("".join(f"text {n}\t{n % 12}\n" for n in range(48)), "other\t10\n")
-    assert read_json(tmp_path / "clean" / "schema.json")["labels"] == [str(n) for n in range(12)]
+    assert read_json(tmp_path / "clean" / "schema.json")["space"]["labels"] == [str(n) for n in range(12)]
     assert table(tmp_path, "test")["label"] == [10]
     ids, labels = (table(tmp_path, "train")[column] for column in ("id", "label"))
     assert labels == [n % 12 for n in ids]
@@ -127,9 +133,9 @@ def test_the_smoke_data_have_their_four_faults(tmp_path: Path) -> None:
             "test": {"keep": 0, "empty": 0},
         },
         "found": {
-            "duplicate_texts": 2,
+            "duplicate_examples": 2,
             "duplicate_rows": 1,
-            "conflicting_texts": 1,
+            "conflicting_examples": 1,
             "conflicting_rows": 2,
             "leakage": {"test": {"rows": 1, "training_rows": 1}, "validation": {"rows": 0, "training_rows": 0}},
             "test_rows_in_validation": 0,
@@ -230,7 +236,7 @@ def test_every_row_is_accounted_for_and_no_text_is_in_two_splits(
         ({"keep": {"column": "text", "pattern": "a{9999999999}"}}, "data.keep.pattern: .* is no regular expression"),
         ({"keep": {"column": "text", "pattern": "(" * 9999}}, "data.keep.pattern: .* is no regular expression"),
         ({"keep": {"column": "text", "pattern": "("}}, "data.keep.pattern: .* is no regular expression"),
-        ({"columns": {"text": "a", "label": "a"}}, "data.columns: text and label are both 'a'"),
+        ({"columns": {"text": "a", "label": "a"}}, "data.columns: 'a' stands for two fields, wanted a column each"),
         ({"validation_fraction": 0.6}, "data.validation_fraction: found 0.6, wanted less than or equal to 0.5"),
         ({"validation_fraction": None}, "data: validation_fraction is wanted, since files.validation is null"),
         ({"test_fraction": 0.1}, "data: test_fraction must be null, since files.test holds the test rows"),
@@ -256,7 +262,7 @@ def test_wrong_params_are_told_at_their_key(data: dict[str, Any], message: str) 
         ({"test": "x\tc\n"}, {}, r"test.tsv, line 2: label 'c' \(1 of the 1 test rows\) is in no training row"),
         ({"train": ROWS + "x\tlone\n"}, {}, "train.tsv, line 18: the only training row with label 'lone'"),
         ({"train": ""}, {}, "train.tsv: no rows"),
-        ({"train": "\ta\nx\t\n"}, {}, "none of its 2 rows is left: 0 do not match data.keep, 2 have an empty text"),
+        ({"train": "\ta\nx\t\n"}, {}, "none of its 2 rows is left: 0 do not match data.keep, 2 have an empty field"),
         ({}, {"keep": {"column": "text", "pattern": "nowhere"}}, "none of its 16 rows is left: 16 do not match"),
         (
             {"train": ROWS + "\ta\n"},
@@ -303,7 +309,7 @@ def test_rows_that_cannot_be_used_are_told(run: Run, rows: dict[str, str], data:
 def test_a_test_file_without_labels_is_sent_to_predict(run: Run, tmp_path: Path) -> None:
     write(tmp_path / "raw")
     (tmp_path / "raw" / "new.tsv").write_text("text\nx\n")
-    message = r"new.tsv: no column 'label' \(known: 'text'\).*; texts without labels are for python -m stages.predict$"
+    message = r"new.tsv: no column 'label' \(known: 'text'\).*; rows without answers are for python -m stages.predict$"
     with pytest.raises(InputError, match=message):
         run(files={"train": "train.tsv", "validation": None, "test": "new.tsv"})
 
@@ -419,3 +425,45 @@ def test_it_needs_no_model_library() -> None:
 def test_the_summary_is_canonical_json(run: Run, tmp_path: Path) -> None:
     summary = run()
     assert (tmp_path / "clean" / "summary.json").read_text() == canonical_json(summary)
+
+
+@pytest.mark.parametrize(
+    ("changes", "data", "message"),
+    [
+        ({"input": {"name": "words"}}, {}, "input.name: wanted text or pair for this target"),
+        ({"target": {"name": "tags"}}, {}, "input.name: wanted words for this target"),
+        ({"target": {"name": "tag"}}, {}, r"target.name: unknown name 'tag' \(nearest: 'tags'\)"),
+        ({"input": {"name": "pair"}}, {}, r"data.columns.text: no field of this input and target \(known: 'first', "),
+        ({}, {"columns": {"text": "text", "lable": "x"}}, r"data.columns.lable: no field .* \(nearest: 'label'\)"),
+        ({}, {"columns": {"text": "text"}}, "data.columns.label: missing: the column that holds it"),
+        (
+            {"target": {"name": "number"}}, {"columns": {"text": "text", "number": "n"}},
+            "data.stratify: wanted false, since this target has no classes",
+        ),
+        (
+            {"target": {"name": "number"}},
+            {"columns": {"text": "text", "number": "n"}, "stratify": False, "per_class": 3},
+            "data.per_class: wanted null, since this target has no classes",
+        ),
+    ],
+)  # fmt: skip
+def test_input_target_and_columns_belong_together(changes: dict[str, Any], data: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        decode(preprocess.Params, PARAMS | changes | {"data": PARAMS["data"] | data}, {}, "params.yaml")
+
+
+def test_three_splits_in_one_file(run: Run, tmp_path: Path) -> None:
+    rows = "".join(
+        f"text {n}\t{'ab'[n % 2]}\t{part}\n" for n, part in enumerate(["tr", "te", "tr", "va", "te", "va", "tr"])
+    )
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/all.tsv").write_text(f"text\tlabel\tpart\n{rows}text 7\tb\ttr\n")
+    files = dict.fromkeys(SPLITS, "all.tsv")
+    split = {"column": "part", "train": "tr", "validation": "va", "test": "te"}
+    tree = PARAMS | {"data": PARAMS["data"] | {"files": files, "split": split}}
+    asked = decode(preprocess.Params, tree, {}, "params.yaml")
+    told = preprocess.preprocess(asked, tmp_path / "raw", tmp_path / "clean", tmp_path / "data.json")
+    assert {name: table(tmp_path, name)["id"] for name in SPLITS} == {
+        "train": [0, 2, 6, 7], "validation": [3, 5], "test": [1, 4],
+    }  # fmt: skip
+    assert told["read"] == {"train": 4, "validation": 2, "test": 2}

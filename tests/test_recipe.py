@@ -56,7 +56,9 @@ def refusal(folder: Path, name: str) -> str:
 
 
 def test_the_recipes() -> None:
-    assert NAMES == ["20ng", "airline", "r52", "r8", "smoke", "tsv"]
+    assert [
+        *("20ng", "airline", "conll2003", "r52", "r8", "sick-e", "sick-r", "smoke", "sst2", "tsv", "wnut16"),
+    ] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

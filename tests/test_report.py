@@ -13,7 +13,7 @@ from stages.reporting import review
 from tests.reporting.project import Project
 
 ROOT = Path(__file__).parent.parent
-IMAGES = ["confusion.png", "loss.png", "reliability.png", "validation.png"]
+IMAGES = ["accuracy-by-confidence.png", "confusion.png", "f1-by-class.png", "loss.png", "validation.png"]
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def branches(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.git("checkout", "-qb", "faster")
     project.params["train"]["lr"] = 0.003
     project.scores(accuracy=0.912345, macro_f1=0.798765)
-    confusion = project.files["metrics/evaluate/confusion.tsv"]
-    project.files["metrics/evaluate/confusion.tsv"] = confusion.replace("yes\tno\t1\t0.25\t0\t1\n", "").replace(
+    confusion = project.files["metrics/evaluate/matrix/confusion.tsv"]
+    project.files["metrics/evaluate/matrix/confusion.tsv"] = confusion.replace("yes\tno\t1\t0.25\t0\t1\n", "").replace(
         "yes\tyes\t3\t0.75", "yes\tyes\t4\t1.0"
     )
     project.write()
@@ -95,7 +95,7 @@ def test_the_same_bytes_twice(reported: Project) -> None:
     first = written(reported.root)
     report.report(reported.root, "main", texts=True)
     assert written(reported.root) == first
-    assert len(first) == 6
+    assert len(first) == 7
 
 
 @pytest.mark.parametrize("what", ["metrics", "params"])
@@ -112,7 +112,7 @@ def test_a_base_without_a_run_is_no_obstacle(tmp_path: Path) -> None:
     report.report(project.root, "HEAD", texts=True)
     _, _, *rows = table((project.root / "report.md").read_text(), "Metrics")
     assert ["metrics/evaluate.json", "accuracy", "–", "0.81234", "–"] in rows
-    assert "![Confusion matrix](report/confusion.png)" in (project.root / "report.md").read_text()
+    assert "![Confusion](report/confusion.png)" in (project.root / "report.md").read_text()
 
 
 def test_what_is_missing_is_told_and_nothing_written(

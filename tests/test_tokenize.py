@@ -16,16 +16,24 @@ import pytest
 
 from stages.core.errors import InputError
 from stages.core.files import canonical_json, read_json, write_json
+from stages.core.params import decode
 from stages.core.tables import Rows, write_parquet
 from stages.encoding import encoder
-from stages.preprocess import TABLE
 from stages.repro.digests import of_folder
-from stages.tokenize import SPLITS, Tokenize, tokenize
+from stages.tokenize import SPLITS, Params, tokenize
 
 ROOT = Path(__file__).parent.parent
-MODEL = ROOT / "inputs" / "smoke" / "model"
+MODEL = ROOT / "files" / "smoke" / "model"
+TASK = "input: {name: text}\ntarget: {name: classes}\n"
+TABLE = pa.schema([("id", pa.int64()), ("text", pa.string()), ("label", pa.int32())])
 TEXTS = ["the old gull sails", "rose ♥", "the memo prints near the lift and the clerk calls"]
 Run = Callable[..., dict[str, Any]]
+
+
+def params(max_length: int, pad_token: str | None = None) -> Params:
+    """Return decoded params of texts and classes."""
+    tree = {"input": {"name": "text"}, "target": {"name": "classes"}}
+    return decode(Params, tree | {"tokenize": {"max_length": max_length, "pad_token": pad_token}}, {}, "params.yaml")
 
 
 def write_clean(folder: Path, texts: Sequence[str]) -> None:
@@ -34,7 +42,7 @@ def write_clean(folder: Path, texts: Sequence[str]) -> None:
     ids, labels = np.arange(100, 100 + len(texts)), np.arange(len(texts)) % 2
     for split in SPLITS:
         write_parquet(folder / f"{split}.parquet", pa.table([ids, texts, labels.astype(np.int32)], schema=TABLE))
-    write_json(folder / "schema.json", {"task": "classification", "labels": ["a", "b"]})
+    write_json(folder / "schema.json", {"input": "text", "target": "classes", "space": {"labels": ["a", "b"]}})
 
 
 @pytest.fixture
@@ -44,7 +52,7 @@ def run(tmp_path: Path) -> Run:
     def run(texts: Sequence[str] = TEXTS, max_length: int = 8) -> dict[str, Any]:
         write_clean(tmp_path / "clean", texts)
         return tokenize(
-            Tokenize(max_length=max_length, pad_token=None),
+            params(max_length),
             tmp_path / "clean",
             MODEL,
             tmp_path / "tokens",
@@ -62,23 +70,28 @@ def test_rows_are_cut_and_keep_id_and_label(run: Run, tmp_path: Path) -> None:
     table = Rows(tmp_path / "tokens" / "validation.arrow").table
     assert table.to_pydict() == {
         "id": [100, 101, 102],
-        "label": [0, 1, 0],
+        "example": [0, 1, 2],
         "length": [6, 4, 8],
         "input_ids": [[2, the, old, gull, sails, 3], [2, rose, 1, 3], [2, the, memo, prints, near, the, lift, 3]],
+        "label": [0, 1, 0],
     }
 
 
 def test_columns_have_the_stated_types(run: Run, tmp_path: Path) -> None:
     run()
     types = [(f.name, str(f.type)) for f in Rows(tmp_path / "tokens" / "train.arrow").table.schema]
-    assert types == [("id", "int64"), ("label", "int32"), ("length", "int32"), ("input_ids", "list<item: int32>")]
+    assert types == [
+        ("id", "int64"), ("example", "int32"), ("length", "int32"), ("input_ids", "list<item: int32>"),
+        ("label", "int32"),
+    ]  # fmt: skip
 
 
 def test_the_schema_says_what_later_stages_need(run: Run, tmp_path: Path) -> None:
     run()
     assert read_json(tmp_path / "tokens" / "schema.json") == {
-        "task": "classification",
-        "labels": ["a", "b"],
+        "input": "text",
+        "target": "classes",
+        "space": {"labels": ["a", "b"]},
         "pad_token_id": 0,
         "vocab_size": 290,
         "max_length": 8,
@@ -89,6 +102,7 @@ def test_the_metrics_count_tokens_before_and_after_cutting(run: Run, tmp_path: P
     told = run()
     assert told["test"] == {
         "rows": 3,
+        "windows": 3,
         "tokens": 18,
         "truncated": 1 / 3,
         "unknown": 1 / 16,
@@ -136,8 +150,7 @@ def test_what_pads_a_model_without_a_padding_token_is_said(
     base = Path(shutil.copytree(MODEL, tmp_path / "base"))
     for name, key in (("config.json", "pad_token_id"), ("tokenizer_config.json", "pad_token")):
         write_json(base / name, {k: v for k, v in read_json(base / name).items() if k != key})
-    options = Tokenize(max_length=8, pad_token=asked)
-    tokenize(options, tmp_path / "clean", base, tmp_path / "tokens", tmp_path / "tokenize.json")
+    tokenize(params(8, asked), tmp_path / "clean", base, tmp_path / "tokens", tmp_path / "tokenize.json")
     assert read_json(tmp_path / "tokens/schema.json")["pad_token_id"] == number
     assert capsys.readouterr().out == note
 
@@ -155,7 +168,7 @@ def test_a_missing_split_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "clean" / "test.parquet").unlink()
     with pytest.raises(InputError, match=r"test.parquet: no such file"):
         tokenize(
-            Tokenize(max_length=8, pad_token=None),
+            params(8),
             tmp_path / "clean",
             MODEL,
             tmp_path / "tokens",
@@ -181,7 +194,7 @@ def project(tmp_path: Path) -> Path:
     write_clean(tmp_path / "data" / "clean", TEXTS * 500)
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "base").symlink_to(MODEL)
-    (tmp_path / "params.yaml").write_text("tokenize:\n  max_length: 8\n  pad_token: null\n")
+    (tmp_path / "params.yaml").write_text(TASK + "tokenize:\n  max_length: 8\n  pad_token: null\n")
     return tmp_path
 
 
@@ -189,13 +202,13 @@ def test_the_command_gives_the_same_bytes_with_one_thread_and_with_many(project:
     digests = []
     for threads in ("false", "true"):
         done = command(project, TOKENIZERS_PARALLELISM=threads, PYTHONHASHSEED=str(len(threads)))
-        assert done.stdout.splitlines()[0] == "tokenize: train: 1,500 rows, 9,000 tokens, 33.3% of the texts cut"
+        assert done.stdout.splitlines()[0] == "tokenize: train: 1,500 rows, 9,000 tokens, 33.3% of the examples cut"
         digests.append(of_folder(project / "data" / "tokens") | of_folder(project / "metrics"))
     assert digests[0] == digests[1]
 
 
 def test_a_length_beyond_the_model_ends_with_code_2_and_one_line(project: Path) -> None:
-    (project / "params.yaml").write_text("tokenize:\n  max_length: 1000\n  pad_token: null\n")
+    (project / "params.yaml").write_text(TASK + "tokenize:\n  max_length: 1000\n  pad_token: null\n")
     done = command(project)
     message = "tokenize: error: tokenize.max_length: found 1000, wanted at most the model's 64 positions\n"
     assert (done.returncode, done.stderr, (project / "data" / "tokens").exists()) == (2, message, False)
@@ -209,7 +222,7 @@ def test_run_as_a_script_it_says_how_to_run_it() -> None:
 def test_it_needs_no_torch() -> None:
     code = (
         "import sys; from pathlib import Path; from stages.tokenize import load_encoder\n"
-        "list(load_encoder(Path('inputs/smoke/model'), 8)(['a']))\n"
+        "list(load_encoder(Path('files/smoke/model'), 8).texts(['a']))\n"
         "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

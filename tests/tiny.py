@@ -23,6 +23,7 @@ CONFIG = {
     "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 24, "type_vocab_size": 2,
     "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "pad_token_id": 0, "initializer_range": 0.2,
 }  # fmt: skip
+SIZES = {"pad_token_id": 0, "vocab_size": 40, "max_length": 24}
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{i}" for i in range(35))]
 
 
@@ -53,6 +54,7 @@ def token_folder(folder: Path, rows: int = 64) -> Path:
         table = pa.table(
             {
                 "id": pa.array(range(count), pa.int64()),
+                "example": pa.array(range(count), pa.int32()),
                 "label": pa.array(labels, pa.int32()),
                 "length": pa.array([len(row) for row in lists], pa.int32()),
                 "input_ids": pa.array(lists, pa.list_(pa.int32())),
@@ -60,7 +62,7 @@ def token_folder(folder: Path, rows: int = 64) -> Path:
         )
         with arrow_writer(folder / f"{split}.arrow", table.schema) as writer:
             writer.write_table(table)
-    schema = {"task": "classification", "labels": LABELS, "pad_token_id": 0, "vocab_size": 40, "max_length": 24}
+    schema = {"input": "text", "target": "classes", "space": {"labels": LABELS}} | SIZES
     write_json(folder / "schema.json", schema)
     return folder
 
@@ -68,7 +70,8 @@ def token_folder(folder: Path, rows: int = 64) -> Path:
 PARAMS = """\
 seed: 1
 seed_streams: {split: null, init: null, order: null, dropout: null}
-task: {name: classification}
+input: {name: text}
+target: {name: classes}
 model:
   init: pretrained
   head: new

@@ -65,10 +65,10 @@ def warm() -> None:
     import transformers.models.auto.modeling_auto  # noqa: F401
     from transformers import BertForSequenceClassification  # noqa: F401
 
+    import stages.models
     import stages.predict
     import stages.report
     import stages.results
-    import stages.tasks.classification
     import stages.verify  # noqa: F401
 
 

@@ -131,7 +131,8 @@ VALUES = (
 KEYS = (
     "seed", "seed_streams.order", "data.encoding", "data.validation_fraction", "data.limit", "data.empty",
     "data.files.train",
-    "data.columns.text", "data.keep", "data.source", "data.format.name", "task.name", "model.init", "model.head",
+    "data.columns.text", "data.keep", "data.source", "data.format.name", "input.name", "target.name", "model.init",
+    "model.head",
     "model.overrides",
     "model.source", "tokenize.max_length", "tokenize.pad_token", "train.epochs", "train.batch_size",
     "train.shard_size", "train.lr",

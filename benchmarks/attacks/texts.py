@@ -114,7 +114,7 @@ def _whole(place: Place, labels: tuple[str, ...]) -> str:
     kept = [text for text in labels if text.strip() and len(text) < 1000 and "\t" not in text]
     for name, root, own in (("hostile", project, kept), ("usual", usual, [f"label{n}" for n in range(len(kept))])):
         for split, count in (("train", 6), ("test", 2)):
-            with (root / f"inputs/smoke/{split}.tsv").open("w", encoding="utf-8", newline="") as file:
+            with (root / f"files/smoke/{split}.tsv").open("w", encoding="utf-8", newline="") as file:
                 file.write("text\tlabel\n")
                 rows = ((k, n, label) for k, label in enumerate(own) for n in range(count))
                 file.writelines(

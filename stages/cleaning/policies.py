@@ -23,19 +23,23 @@ def clean(splits: Splits, leakage: str, conflicts: str, duplicates: str) -> None
         settle_leaks(splits, split, leakage)
     train = splits.rows["train"]
     mask = losing(train, conflicting(train), conflicts)
-    splits.narrow("train", _settled(train, mask, conflicts, "conflicts", "its text has another label too"), "conflicts")
+    splits.narrow(
+        "train", _settled(train, mask, conflicts, "conflicts", "it stands with another answer too"), "conflicts"
+    )
     train = splits.rows["train"]
     mask = repeated(train)
-    splits.narrow("train", _settled(train, mask, duplicates, "duplicates", "text and label stand above"), "duplicates")
+    splits.narrow(
+        "train", _settled(train, mask, duplicates, "duplicates", "it stands above with the same answer"), "duplicates"
+    )
     if not len(splits.rows["train"]):
         counts = ", ".join(f"{reason} {count}" for reason, count in splits.dropped["train"].items())
         raise InputError(f"{train.path}: no row is left for training; dropped: {counts}")
 
 
 def settle_leaks(splits: Splits, split: str, policy: str) -> None:
-    """Apply the policy to the training rows whose text is in `split`; that split stays as it is."""
+    """Apply the policy to the training rows whose example is in `split`; that split stays as it is."""
     train, other = splits.rows["train"], splits.rows[split]
-    fault = f"its text is also in the {split} split ({other.path})"
+    fault = f"it is also in the {split} split ({other.path})"
     splits.narrow("train", _settled(train, shared(train, other), policy, "leakage", fault), "leakage")
 
 
@@ -54,59 +58,59 @@ def census(splits: Splits) -> dict[str, Any]:
     train = splits.rows["train"]
     conflicts = conflicting(train)
     return {
-        "duplicate_texts": int(len(train) - len(np.unique(train.texts))),  # rows whose text stands above
-        "duplicate_rows": int(repeated(train).sum()),  # rows whose text and label stand above
-        "conflicting_texts": len(np.unique(train.texts[conflicts])),
+        "duplicate_examples": int(len(train) - len(np.unique(train.examples))),  # rows whose example stands above
+        "duplicate_rows": int(repeated(train).sum()),  # rows that stand above, answer and all
+        "conflicting_examples": len(np.unique(train.examples[conflicts])),
         "conflicting_rows": int(conflicts.sum()),
         "leakage": {split: leaks(splits, split) for split in splits.rows if split != "train"},
     }
 
 
 def leaks(splits: Splits, split: str) -> dict[str, int]:
-    """Count the rows of `split` whose text is in training, and the training rows that have such a text."""
+    """Count the rows of `split` whose example is in training, and the training rows that have such an example."""
     train, other = splits.rows["train"], splits.rows[split]
     return {"rows": int(shared(other, train).sum()), "training_rows": int(shared(train, other).sum())}
 
 
 def shared(rows: Rows, other: Rows) -> Mask:
-    """Return (rows,): which have a text that is also in `other`."""
-    return np.isin(rows.texts, other.texts)
+    """Return (rows,): which have an example that is also in `other`."""
+    return np.isin(rows.examples, other.examples)
 
 
 def repeated(rows: Rows) -> Mask:
-    """Return (rows,): which have text and label of an earlier row."""
-    first = np.unique(np.stack([rows.texts, rows.labels], axis=1), axis=0, return_index=True)[1]
+    """Return (rows,): which have example and answer of an earlier row."""
+    first = np.unique(np.stack([rows.examples, rows.answers], axis=1), axis=0, return_index=True)[1]
     mask = np.ones(len(rows), dtype=bool)
     mask[first] = False
     return mask
 
 
 def conflicting(rows: Rows) -> Mask:
-    """Return (rows,): which have a text that stands under different labels."""
-    texts = np.unique(np.stack([rows.texts, rows.labels], axis=1), axis=0)[:, 0]
-    distinct, labels = np.unique(texts, return_counts=True)
-    return np.isin(rows.texts, distinct[labels > 1])
+    """Return (rows,): which have an example that stands with different answers."""
+    examples = np.unique(np.stack([rows.examples, rows.answers], axis=1), axis=0)[:, 0]
+    distinct, answers = np.unique(examples, return_counts=True)
+    return np.isin(rows.examples, distinct[answers > 1])
 
 
 def losing(rows: Rows, conflicts: Mask, policy: str) -> Mask:
     """Return (rows,): which of the rows in `conflicts` (rows,) are at fault under a policy.
 
-    `first`: those without the label that the text had first. `majority`: those without the label that most of the
-    text's rows have, or all of them when two labels are even. Any other: all of them.
+    `first`: those without the answer that the example had first. `majority`: those without the answer that most of
+    the example's rows have, or all of them when two answers are even. Any other: all of them.
     """
     if policy not in ("first", "majority"):
         return conflicts
     at: Numbers = np.flatnonzero(conflicts)
-    pairs = list(zip(rows.texts[at].tolist(), rows.labels[at].tolist(), strict=True))
+    pairs = list(zip(rows.examples[at].tolist(), rows.answers[at].tolist(), strict=True))
     votes: dict[int, Counter[int]] = {}
-    for text, label in pairs:
-        votes.setdefault(text, Counter())[label] += 1
-    winners = {text: next(iter(v)) if policy == "first" else _majority(v) for text, v in votes.items()}
+    for example, answer in pairs:
+        votes.setdefault(example, Counter())[answer] += 1
+    winners = {example: next(iter(v)) if policy == "first" else _majority(v) for example, v in votes.items()}
     lost = conflicts.copy()
-    lost[at] = [label != winners[text] for text, label in pairs]
+    lost[at] = [answer != winners[example] for example, answer in pairs]
     return lost
 
 
 def _majority(votes: Counter[int]) -> int | None:
-    (label, most), (_, second) = votes.most_common(2)
-    return None if most == second else label
+    (answer, most), (_, second) = votes.most_common(2)
+    return None if most == second else answer

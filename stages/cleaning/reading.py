@@ -1,11 +1,9 @@
-"""Rows of a raw file as numbers, their texts and labels normalised."""
+"""Rows of a raw file as numbers: its examples and answers, each in its one form."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,69 +11,70 @@ from pathlib import Path
 import numpy as np
 
 from stages.cleaning.keeping import search
-from stages.cleaning.labels import refuse_unseen
 from stages.cleaning.rows import Codes, Numbers, Rows
+from stages.cleaning.values import value
 from stages.core.errors import InputError
-from stages.interfaces import Format
-
-_SEEN = re.compile("[!-~]")  # the most common of characters that are seen
-_UNSEEN = ("Zs", "Zl", "Zp", "Cc", "Cf")
-_IGNORED = re.compile(  # Default_Ignorable_Code_Point but for the categories above (DerivedCoreProperties.txt)
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
-)
+from stages.interfaces import Cell, Field, Format, Input, Target
 
 
 @dataclass(frozen=True)
 class Reader:
-    """How the rows of every split are read; the codes of texts and labels are shared by all splits."""
+    """How the rows of every split are read; the codes of examples and answers are shared by all splits."""
 
     format: Format
     encoding: str
-    text: str  # column
-    label: str  # column
+    input: Input
+    target: Target
+    columns: Mapping[str, str]  # field of input or target -> column
     keep: tuple[str, str] | None  # (column, regular expression): only rows in whose cell it is found
-    empty: str  # what is done with rows of empty text or label: drop, error
-    texts: Codes = field(default_factory=Codes)
-    labels: Codes = field(default_factory=Codes)
+    empty: str  # what is done with rows in which a field is empty: drop, error
+    examples: Codes = field(default_factory=Codes)
+    answers: Codes = field(default_factory=Codes)
 
-    def read(self, path: Path) -> tuple[Rows, dict[str, int]]:
+    def read(self, path: Path, only: tuple[str, str] | None = None) -> tuple[Rows, dict[str, int]]:
         """Return the rows of a file, and how many were `read`, not kept (`keep`) and `empty`.
 
-        Texts and labels are brought to Unicode NFC and stripped of white space at their ends. Raises InputError naming
+        `only` (column, text): the others are none of this split's rows, and are not counted. Raises InputError naming
         file and line for whatever is wrong, and for a file without rows.
         """
-        ids, lines, texts, labels = (array("q") for _ in range(4))
+        ids, lines, examples, answers = (array("q") for _ in range(4))
         counts = {"read": 0, "keep": 0, "empty": 0}
-        unlabelled = 0
-        for line, where, text, label in self._kept(path, counts):
-            if not (blank(text) or blank(label)):
-                if label not in self.labels:
-                    refuse_unseen(label, where)
-                ids.append(counts["read"] - 1)
+        unanswered = 0
+        fields = (*self.input.fields, *self.target.fields)
+        for place, line, where, cells in self._kept(path, counts, only):
+            values = [value(cells[self.columns[of.name]], of.kind, where, self.columns[of.name]) for of in fields]
+            if None not in values:
+                example = tuple(values[: len(self.input.fields)])
+                answer = self.target.answer(example, tuple(values[len(example) :]), where)
+                ids.append(place)
                 lines.append(line)
-                texts.append(self.texts[text])
-                labels.append(self.labels[label])
+                examples.append(self.examples[example])
+                answers.append(self.answers[answer])
             elif self.empty == "error":
-                column = self.text if blank(text) else self.label
+                column = self.columns[fields[values.index(None)].name]
                 raise InputError(f"{where}: column {column!r} is empty, and data.empty is error")
             else:
                 counts["empty"] += 1
-                unlabelled += blank(label)
-        _refuse_nothing(path, counts, unlabelled)
-        return Rows(path, self.format.unit, *map(_numbers, (ids, lines, texts, labels))), counts
+                unanswered += None in values[len(self.input.fields) :]
+        _refuse_nothing(path, counts, unanswered, self.target.fields)
+        return Rows(path, self.format.unit, *map(_numbers, (ids, lines, examples, answers))), counts
 
-    def _kept(self, path: Path, counts: dict[str, int]) -> Iterator[tuple[int, str, str, str]]:
-        """Yield (line, where it is, text, label) of the rows that `keep` lets pass; count those read and not kept."""
-        column, pattern = self.keep or (self.text, "")
-        columns = list(dict.fromkeys([self.text, self.label, column]))
-        at = columns.index(column)
+    def _kept(
+        self, path: Path, counts: dict[str, int], only: tuple[str, str] | None
+    ) -> Iterator[tuple[int, int, str, dict[str, Cell]]]:
+        """Yield (place in the file, line, where it is, cell of each column) of the rows that `keep` lets pass."""
+        column, pattern = self.keep or ("", "")
+        others = [column] * (self.keep is not None) + ([only[0]] if only else [])
+        columns = list(dict.fromkeys([*self.columns.values(), *others]))
         with search(pattern) if self.keep else nullcontext(_any) as found:
-            for line, cells in self.format.rows(path, self.encoding, columns):
-                counts["read"] += 1
+            for place, (line, row) in enumerate(self.format.rows(path, self.encoding, columns)):
                 where = f"{path}, {self.format.unit} {line}"
-                text, label, *_ = normal = [normalised(cell, where) for cell in cells]
-                if found(normal[at], where):
-                    yield line, where, text, label
+                cells = dict(zip(columns, row, strict=True))
+                if only and _text(cells[only[0]], where, only[0]) != only[1]:
+                    continue
+                counts["read"] += 1
+                if not self.keep or found(_text(cells[column], where, column), where):
+                    yield place, line, where, cells
                 else:
                     counts["keep"] += 1
 
@@ -84,37 +83,20 @@ def _any(cell: str, where: str) -> bool:
     return True
 
 
-def _refuse_nothing(path: Path, counts: dict[str, int], unlabelled: int) -> None:
+def _text(cell: Cell, where: str, column: str) -> str:
+    return str(value(" ".join(cell) if isinstance(cell, list) else cell, "text", where, column) or "")
+
+
+def _refuse_nothing(path: Path, counts: dict[str, int], unanswered: int, answer: Sequence[Field]) -> None:
     if not counts["read"]:
         raise InputError(f"{path}: no rows")
     if counts["read"] == counts["keep"] + counts["empty"]:
-        hint = "; none has a label: texts without are for python -m stages.predict"
+        names = ", ".join(of.name for of in answer)
+        hint = f"; none has a {names}: rows without are for python -m stages.predict"
         raise InputError(
             f"{path}: none of its {counts['read']} rows is left: {counts['keep']} do not match data.keep, "
-            f"{counts['empty']} have an empty text or label{hint if unlabelled == counts['empty'] > 0 else ''}"
+            f"{counts['empty']} have an empty field{hint if unanswered == counts['empty'] > 0 else ''}"
         )
-
-
-def blank(text: str) -> bool:
-    """Tell whether nothing of a text is seen: such a text or label is empty.
-
-    Every character of it is a separator, control or format character (Unicode's categories Z*, Cc, Cf: zero-width
-    spaces and joiners among them) or one that may be ignored by Unicode's Default_Ignorable_Code_Point.
-    """
-    return not _SEEN.search(text) and all(unicodedata.category(c) in _UNSEEN or _IGNORED.match(c) for c in text)
-
-
-def normalised(cell: str, where: str) -> str:
-    """Return a cell in Unicode NFC without white space at its ends. Raises InputError for what is no text."""
-    if "\0" in cell:
-        raise InputError(f"{where}: found a NUL character, wanted text")
-    if cell.isascii():
-        return cell.strip()
-    try:
-        cell.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError(f"{where}: found half a surrogate pair, wanted Unicode text") from None
-    return unicodedata.normalize("NFC", cell).strip()
 
 
 def _numbers(values: array[int]) -> Numbers:

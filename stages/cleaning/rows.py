@@ -1,4 +1,4 @@
-"""Rows as numbers: texts and labels are held once, whatever the number of rows that have them."""
+"""Rows as numbers: examples and answers are held once, whatever the number of rows that have them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.interfaces import Value
+
 Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-class Codes(dict[str, int]):
-    """Names numbered in the order in which they are first looked up; iterates in that order."""
+class Codes(dict[Value, int]):
+    """Values numbered in the order in which they are first looked up; iterates in that order."""
 
-    def __missing__(self, name: str) -> int:
-        self[name] = len(self)
-        return self[name]
+    def __missing__(self, value: Value) -> int:
+        self[value] = len(self)
+        return self[value]
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Rows:
     unit: str  # what `lines` counts, in messages: line, row or file
     ids: Numbers  # position among all rows of the file, from 0
     lines: Numbers  # where in the file, from 1
-    texts: Numbers  # code of the text: equal in all splits for equal texts
-    labels: Numbers  # code of the label, likewise
+    examples: Numbers  # code of the example: equal in all splits for equal examples
+    answers: Numbers  # code of the answer, likewise
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -37,7 +39,7 @@ class Rows:
     def take(self, mask: Mask) -> Rows:
         """Return the rows where `mask` (rows,) is true, in their order."""
         return replace(
-            self, ids=self.ids[mask], lines=self.lines[mask], texts=self.texts[mask], labels=self.labels[mask]
+            self, ids=self.ids[mask], lines=self.lines[mask], examples=self.examples[mask], answers=self.answers[mask]
         )
 
     def where(self, mask: Mask) -> str:

@@ -24,14 +24,14 @@ def cut(splits: Splits, split: str, fraction: float, stratify: Stratify, streams
     """
     train = splits.rows["train"]
     count = int(fraction * len(train) + 0.5)
-    most = len(train) - (len(np.unique(train.labels)) if stratify else 1)
+    most = len(train) - (len(np.unique(train.answers)) if stratify else 1)
     if not 1 <= count <= most:
         raise InputError(
             f"data.{split}_fraction: {fraction} of the {len(train)} rows left in {train.path} is {count}, wanted "
             f"1 to {most}" + (", so that every class keeps a training row" if stratify else "")
         )
     generator = streams.generator("split", _SPLITS[split])
-    drawn = _stratified(train.labels, count, generator) if stratify else _uniform(len(train), count, generator)
+    drawn = _stratified(train.answers, count, generator) if stratify else _uniform(len(train), count, generator)
     splits.rows |= {split: train.take(drawn), "train": train.take(~drawn)}
 
 
@@ -65,11 +65,11 @@ def shares(sizes: Sequence[int], count: int) -> list[int]:
 
 
 def refuse_singletons(train: Rows, names: Sequence[str]) -> None:
-    """Raise InputError naming a label (of `names`, by code) that only one row has."""
-    classes, sizes = np.unique(train.labels, return_counts=True)
+    """Raise InputError naming a class (of `names`, by code) that only one row has."""
+    classes, sizes = np.unique(train.answers, return_counts=True)
     for label in classes[sizes == 1].tolist():
         raise InputError(
-            f"{train.where(train.labels == label)}: the only training row with label {names[label]!r}, too few for a "
+            f"{train.where(train.answers == label)}: the only training row with label {names[label]!r}, too few for a "
             "stratified split; add rows, or set data.stratify to lenient (the row stays in training) or false"
         )
 
@@ -77,13 +77,13 @@ def refuse_singletons(train: Rows, names: Sequence[str]) -> None:
 def refuse_unlearnable(splits: Splits, names: Sequence[str]) -> None:
     """Raise InputError when training has fewer than two labels, or another split has a label that training lacks."""
     train = splits.rows["train"]
-    known = np.unique(train.labels)
+    known = np.unique(train.answers)
     if len(known) < 2:
         held = ", ".join(repr(names[code]) for code in known) or "none"
         raise InputError(f"{train.path}: found label {held} in the training rows, wanted two labels at least")
     for split, rows in splits.rows.items():
-        for code in np.setdiff1d(rows.labels, known).tolist():
-            mask = rows.labels == code
+        for code in np.setdiff1d(rows.answers, known).tolist():
+            mask = rows.answers == code
             found = f"label {names[code]!r} ({int(mask.sum())} of the {len(rows)} {split} rows)"
             hint = nearest(names[code], [names[c] for c in known])
             if names[code] == "-1":
@@ -97,8 +97,8 @@ def sample(splits: Splits, per_class: int | None, limit: int | None, streams: St
         generator = streams.generator("split", _PER_CLASS)
         train = splits.rows["train"]
         mask = np.zeros(len(train), dtype=bool)
-        for label in np.unique(train.labels):
-            mask[generator.permutation(np.flatnonzero(train.labels == label))[:per_class]] = True
+        for label in np.unique(train.answers):
+            mask[generator.permutation(np.flatnonzero(train.answers == label))[:per_class]] = True
         splits.narrow("train", train.take(mask), "per_class")
     if limit is not None:
         for index, (split, rows) in enumerate(sorted(splits.rows.items())):

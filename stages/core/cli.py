@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from stages.core import progress
 from stages.core.errors import InputError
-from stages.core.shown import paragraphs, terminal
+from stages.core.shown import cut, paragraphs, terminal
 
 if TYPE_CHECKING:
     import argparse
 
 # The refusals of the disk and of its owner: no fault of the code.
+NAMED = 100  # characters of a name that no file can have
 DISK = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE,
     errno.EEXIST, errno.ENOTDIR,
@@ -108,6 +109,8 @@ def errors_told(command: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK:
             fail(command, f"{error.filename or 'the disk'}: {error.strerror}")
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            fail(command, f"{cut(str(error.filename), NAMED)}: {error.strerror}")
         if os.environ.get(TRACEBACK):
             import traceback
 

@@ -9,18 +9,24 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from functools import reduce
+from dataclasses import dataclass
+from functools import cache, reduce
+from importlib import import_module
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from stages.core import yaml12
 from stages.core.errors import InputError, nearest
 
 PARAMS = Path("params.yaml")
-SECTIONS = ("seed", "seed_streams", "task", "data", "model", "tokenize", "train", "evaluate")
+SECTIONS = ("seed", "seed_streams", "input", "target", "data", "model", "tokenize", "train", "evaluate")
+# Packages that hold nothing but a registry: adding a plug-in to one changes no stage.
+REGISTRIES = frozenset(f"stages.{room}" for room in ("formats", "inputs", "objectives", "sources", "targets", "tuning"))
 _ELSEWHERE = "read by another stage"
 Elsewhere = Annotated[Any, _ELSEWHERE]
 
@@ -34,31 +40,111 @@ class Section(BaseModel):
 Model = TypeVar("Model", bound=Section)
 
 
-def choice(registry: Mapping[str, type], tag: str = "name") -> Any:
-    """Return the type of a key that picks one plug-in: `{tag: NAME, **fields of that plug-in}`.
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A key that picks one plug-in of a registry: `{tag: NAME, **fields of that plug-in}`.
 
-    `registry` maps names to frozen dataclasses; decoding gives an instance of the one named. A ValueError of its
-    `__post_init__` becomes an error at the key.
+    registry: name -> "module:Class", a frozen dataclass. Only what a params file names is imported.
     """
-    members = []
-    for name, plugin in registry.items():
+
+    registry: Mapping[str, str]
+    tag: str
+
+    def chosen(self, tree: Any) -> Any:
+        """Return the type of the key for what `tree` names: decoding gives an instance of that plug-in.
+
+        A ValueError of its `__post_init__` becomes an error at the key.
+        """
+        name = tree.get(self.tag) if isinstance(tree, dict) else None
+        if not isinstance(name, str) or name not in self.registry:
+            return Annotated[Any, BeforeValidator(self._refuse)]
+        return self._type(name)
+
+    @cache  # noqa: B019  there are a few of them, and they last as long as the program
+    def _type(self, name: str) -> Any:
+        def build(found: Section) -> Any:
+            plugin = imported(self.registry[name])
+            return plugin(**{f.name: getattr(found, f.name) for f in dataclasses.fields(plugin)})
+
+        return Annotated[self.member(name), AfterValidator(build)]
+
+    def member(self, name: str) -> type[Section]:
+        """Return the model of the fields of one plug-in."""
+        plugin = imported(self.registry[name])
         hints = get_type_hints(plugin, include_extras=True)
-        fields: dict[str, Any] = {tag: (Literal[name], ...)}
+        fields: dict[str, Any] = {self.tag: (Literal[name], ...)}
         for field in dataclasses.fields(plugin):
             default = field.default
             if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
                 default = field.default_factory()
             fields[field.name] = (hints[field.name], ... if default is dataclasses.MISSING else default)
         doc = (plugin.__doc__ or "").strip().splitlines()[0:1]
-        members.append(create_model(plugin.__name__, __base__=Section, __doc__=" ".join(doc), **fields))
+        return create_model(plugin.__name__, __base__=Section, __doc__=" ".join(doc), **fields)
 
-    def build(chosen: Section) -> Any:
-        plugin = registry[getattr(chosen, tag)]
-        return plugin(**{f.name: getattr(chosen, f.name) for f in dataclasses.fields(plugin)})
+    def every(self) -> Any:
+        """Return the type of the key for any plug-in of the registry; all of them are imported."""
+        members = [self.member(name) for name in self.registry]
+        return members[0] if len(members) == 1 else Annotated[reduce(or_, members), Field(discriminator=self.tag)]
 
-    if len(members) == 1:
-        return Annotated[members[0], AfterValidator(build)]
-    return Annotated[reduce(or_, members), Field(discriminator=tag), AfterValidator(build)]
+    def _refuse(self, tree: Any) -> Any:
+        if not isinstance(tree, dict):
+            raise PydanticCustomError("mapping", "Input should be a mapping")
+        context = {"discriminator": self.tag, "tag": str(tree.get(self.tag)), "expected_tags": ", ".join(self.registry)}
+        kind: Any = "union_tag_invalid" if self.tag in tree else "union_tag_not_found"
+        raise PydanticCustomError(kind, kind, context)
+
+
+def choice(registry: Mapping[str, str], tag: str = "name") -> Any:
+    """Return the type of a key that picks one plug-in of `registry`; see `Choice`."""
+    return Annotated[Any, Choice(registry, tag)]
+
+
+def imported(where: str) -> Any:
+    """Return what stands at "module:Class"."""
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
+
+
+def name_of(registry: Mapping[str, str], plugin: Any) -> str:
+    """Return the name by which `registry` has the class of `plugin`."""
+    where = f"{type(plugin).__module__}:{type(plugin).__name__}"
+    return next(name for name, known in registry.items() if known == where)
+
+
+def part_of(plugin: Any, part: str) -> Any:
+    """Return another module of the folder in which `plugin`, a class or one of it, stands: head, metrics, report."""
+    return import_module(f"{plugin.__module__.rpartition('.')[0]}.{part}")
+
+
+def choice_of(field: FieldInfo) -> Choice | None:
+    """Return the choice that a field holds, by itself or besides null."""
+    within = [m for member in get_args(field.annotation) for m in getattr(member, "__metadata__", ())]
+    return next((m for m in (*field.metadata, *within) if isinstance(m, Choice)), None)
+
+
+def specialised(model: type[Model], tree: Any) -> type[Model]:
+    """Return `model` with the type of every choice as `tree` names it: the same type for the same names."""
+    narrowed: list[tuple[str, Any]] = []
+    for name, field in model.model_fields.items():
+        held = tree.get(name) if isinstance(tree, dict) else None
+        inner = field.annotation
+        found = choice_of(field)
+        if found is not None:
+            narrowed.append((name, None if held is None and inner is not Any else found.chosen(held)))
+        elif isinstance(inner, type) and issubclass(inner, Section):
+            section = specialised(inner, held)
+            if section is not inner:
+                narrowed.append((name, section))
+    return _narrowed(model, tuple(narrowed)) if narrowed else model
+
+
+@cache
+def _narrowed(model: type[Model], types: tuple[tuple[str, Any], ...]) -> type[Model]:
+    fields: dict[str, Any] = {}
+    for name, kind in types:
+        known = model.model_fields[name]
+        fields[name] = (kind, FieldInfo(default=known.default, description=known.description))
+    return create_model(model.__name__, __base__=model, **fields)
 
 
 def load(model: type[Model], path: Path = PARAMS) -> Model:
@@ -80,6 +166,7 @@ def decode(model: type[Model], tree: Any, lines: Mapping[yaml12.KeyPath, int], n
             "in a regular expression write [$]{"
         )
     view = {key: tree[key] for key in model.model_fields if key in tree}
+    model = specialised(model, view)
     try:
         return model.model_validate_json(json.dumps(view))
     except ValidationError as error:
@@ -130,22 +217,16 @@ def _shown(value: Any) -> str:
 
 
 def _explain(problem: Any, model: type[Section], view: Any, lines: Mapping[yaml12.KeyPath, int], name: str) -> str:
-    """Say one pydantic error in a line: where, found, wanted. Union tags are no keys of the file and are skipped."""
+    """Say one pydantic error in a line: where, found, wanted."""
     path: list[str] = []
     node: Any = view
     parts = list(problem["loc"])
-    entered = False
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
-        # The tag comes first and may be spelt like a key beside it: {kind: package, package: …}.
-        if entered and isinstance(node, dict) and part in (node.get("kind"), node.get("name")):
-            entered = False
-            continue
-        entered = True
         if (isinstance(node, dict) and part in node) or (isinstance(node, list) and part in range(len(node))):
             node = node[part]
         elif not (last and problem["type"] == "missing"):
-            continue
+            continue  # how a union names its members
         path.append(str(part))
     where = _at(name, lines, tuple(path))
     match problem["type"]:
@@ -155,12 +236,12 @@ def _explain(problem: Any, model: type[Section], view: Any, lines: Mapping[yaml1
             return f"{where}: unknown key{nearest(path[-1], _siblings(model, parts))}"
         case "union_tag_invalid":
             context = problem["ctx"]
-            tag = context["discriminator"].strip("'")
-            known = [t.strip(" '") for t in context["expected_tags"].split(",")]
+            tag = context["discriminator"]
+            known = context["expected_tags"].split(", ")
             found = context["tag"]
             return f"{where}.{tag}: unknown {tag} {found!r}{nearest(str(found), known)}"
         case "union_tag_not_found":
-            return f"{where}: missing its key {problem['ctx']['discriminator']}"
+            return f"{where}: missing its key {problem['ctx']['discriminator']!r}"
         case "value_error":
             return f"{where}: {problem['ctx']['error']}"
         case _:

@@ -67,6 +67,7 @@ class Rows:
     """
 
     def __init__(self, path: Path) -> None:
+        self._numbers: dict[str, np.ndarray[Any, Any]] = {}
         try:
             self.table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         except OSError as error:
@@ -79,7 +80,9 @@ class Rows:
 
     def numbers(self, column: str) -> np.ndarray[Any, Any]:
         """Return a whole numeric column, shape (rows,)."""
-        return np.asarray(self.table.column(column).to_numpy())
+        if column not in self._numbers:
+            self._numbers[column] = np.asarray(self.table.column(column).to_numpy())
+        return self._numbers[column]
 
     def lists(self, column: str, indices: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
         """Return the list values of a column at `indices`, in that order, each an array of its own length."""
@@ -90,3 +93,12 @@ class Rows:
             chunk = int(np.searchsorted(starts, index, side="right")) - 1
             found.append(chunked.chunk(chunk)[index - int(starts[chunk])].values.to_numpy())
         return found
+
+    def take(self, indices: np.ndarray[Any, Any]) -> dict[str, Any]:
+        """Return the columns of the rows at `indices` (n,), in that order: an array (n,), or n arrays of a list."""
+        return {
+            field.name: self.lists(field.name, indices)
+            if pa.types.is_list(field.type)
+            else self.numbers(field.name)[indices]
+            for field in self.table.schema
+        }

@@ -32,27 +32,46 @@ class Encoder:
 
     whole: Tokenizer  # cuts nothing, adds nothing
     cut: Tokenizer  # the same one, which cuts and adds
+    max_length: int  # tokens of a window, special ones among them
+    before: Sequence[int]  # the special tokens around a text
+    after: Sequence[int]
     pad: int
     unknown: int | None  # None: the tokenizer can spell every text
     stand_in: str | None = None  # the token that pads in the place of a padding token, which the model has none of
 
-    def __call__(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Encoding]]:
-        """Yield for each text (the token ids as a model takes them, the uncut encoding without special tokens)."""
+    def texts(self, texts: Sequence[str], offsets: bool = False) -> Iterator[tuple[Encoding, Encoding]]:
+        """Yield for each text (its encoding between special tokens, cut at `max_length`; the whole one without).
+
+        The whole one knows its tokens' places in the text only when asked for `offsets`, which take time.
+        """
+        for encoding in self._whole(texts, offsets):
+            yield self.cut.post_process(encoding), encoding
+
+    def pairs(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[Encoding, Encoding, Encoding]]:
+        """Yield for each pair (its encoding between special tokens, the longer text cut first; the two whole ones)."""
+        firsts, seconds = (self._whole([pair[side] for pair in pairs], False) for side in (0, 1))
+        for first, second in zip(firsts, seconds, strict=True):
+            yield self.cut.post_process(first, second), first, second
+
+    def window(self, ids: Sequence[int]) -> tuple[list[int], int]:
+        """Return `ids`, at most `max_length - special()`, between a text's special tokens, and the first's place."""
+        return [*self.before, *ids, *self.after], len(self.before)
+
+    def special(self, pair: bool = False) -> int:
+        """Return how many special tokens a text or a pair gets."""
+        return self.cut.num_special_tokens_to_add(pair)
+
+    def _whole(self, texts: Sequence[str], offsets: bool) -> Iterator[Encoding]:
+        encode = self.whole.encode_batch if offsets else self.whole.encode_batch_fast
         for part in _parts(texts):
             with refusals_told("the tokenizer cannot encode a text"):
-                encodings = self.whole.encode_batch_fast(part, add_special_tokens=False)
-            for encoding in encodings:
-                yield self.cut.post_process(encoding).ids, encoding
+                encodings = encode(part, add_special_tokens=False)
+            yield from encodings
 
     @property
     def vocabulary(self) -> int:
         """Return the number of ids a model must know: the largest + 1."""
         return max(self.whole.get_vocab(with_added_tokens=True).values()) + 1
-
-    @property
-    def special(self) -> int:
-        """Return the number of special tokens each text gets."""
-        return self.cut.num_special_tokens_to_add(False)
 
 
 def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -90,9 +109,19 @@ def load_encoder(folder: Path, max_length: int, pad_token: str | None = None) ->
     cut.enable_truncation(max_length, direction=direction)
     named = named_tokens(folder)
     pad, stand_in = _padding(folder, config, whole, named, pad_token)
-    encoder = Encoder(whole, cut, pad, _id(folder, whole, "unk_token", named), stand_in)
+    unknown = _id(folder, whole, "unk_token", named)
+    encoder = Encoder(whole, cut, max_length, *_around(whole), pad, unknown, stand_in)
     _refuse_misfit(folder, config, encoder, max_length)
     return encoder
+
+
+def _around(whole: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the special tokens before and after a text."""
+    encoding = whole.encode("a", add_special_tokens=False)
+    framed = whole.post_process(encoding).ids
+    count = len(encoding.ids)
+    at = next((i for i in range(len(framed)) if framed[i : i + count] == encoding.ids), 0)
+    return framed[:at], framed[at + count :]
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

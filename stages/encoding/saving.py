@@ -29,12 +29,13 @@ PROBES = (
 )  # fmt: skip
 
 
-def save_tokenizer(base: Path, folder: Path, max_length: int, pad: int) -> None:
+def save_tokenizer(base: Path, folder: Path, max_length: int, pad: int, segments: bool = False) -> None:
     """Write tokenizer.json and tokenizer_config.json of the model folder `base` into `folder`.
 
     A tokenizer.json is copied byte for byte; `max_length` and the padding token, id `pad`, stand in the config, which
     names those special tokens that tokenizer.json marks as such: naming another would change the ids of a text that
-    holds it. Raises InputError when `base` has no tokenizer that can be read.
+    holds it. `segments`: whether the model is given token_type_ids. Raises InputError when `base` has no tokenizer that
+    can be read.
     """
     tokenizer = load_tokenizer(base)
     if (base / "tokenizer.json").is_file():
@@ -46,7 +47,7 @@ def save_tokenizer(base: Path, folder: Path, max_length: int, pad: int) -> None:
     config = {
         **{name: token for name, token in named.items() if token in marked},
         "clean_up_tokenization_spaces": False,
-        "model_input_names": ["input_ids", "attention_mask"],
+        "model_input_names": ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"],
         "model_max_length": max_length,
         "padding_side": "right",
         "tokenizer_class": PLAIN,

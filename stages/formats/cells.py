@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stages.core.errors import InputError, nearest
+from stages.interfaces import Cell
 
 _EXACT = 1 << 53  # beyond it, a float is no longer one whole number
 _DEPTH = 3  # objects within objects whose keys a message lists
@@ -20,11 +21,11 @@ class NoColumn(InputError):
         self.column = column
 
 
-def text_of(value: Any, where: str, column: str) -> str:
+def cell_of(value: Any, where: str, column: str) -> Cell:
     """Return a text, whole number, boolean or missing value as text; what is missing is the empty text.
 
-    A whole number may be a float (1.0 is "1"), and NaN is missing: so tables with gaps come out of pandas. Raises
-    InputError for anything else: a fraction has no one spelling, and a list or object is no text.
+    A whole number may be a float (1.0 is "1"), and NaN is missing: so tables with gaps come out of pandas. Another
+    number, which has no one spelling, is a float, and a list is one of texts. Raises InputError for anything else.
     """
     match value:
         case str():
@@ -39,11 +40,23 @@ def text_of(value: Any, where: str, column: str) -> str:
             return ""
         case float() if abs(value) <= _EXACT and value.is_integer():
             return str(int(value))
+        case float():
+            return value
+        case list():
+            return [_text(item, where, column) for item in value]
         case _:
-            found = f"the number {value!r}" if isinstance(value, float) else f"a {type(value).__name__}"
-            raise InputError(
-                f"{where}: found {found} in column {column!r}, wanted text, a whole number, a boolean or null"
-            )
+            raise _refusal(f"a {type(value).__name__}", where, column)
+
+
+def _text(item: Any, where: str, column: str) -> str:
+    cell = cell_of(item, where, column)
+    if not isinstance(cell, str):
+        raise _refusal(f"a list that holds {item!r}"[:80], where, column)
+    return cell
+
+
+def _refusal(found: str, where: str, column: str) -> InputError:
+    return InputError(f"{where}: found {found} in column {column!r}, wanted text, a whole number, a boolean or null")
 
 
 def reach(row: Mapping[str, Any], column: str) -> Any:
@@ -73,15 +86,15 @@ def known(row: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield from known(value, f"{prefix}{key}.")
 
 
-def cells_of(row: Mapping[str, Any], columns: Sequence[str], where: str) -> list[str]:
-    """Return the cells of `columns` as text. Raises InputError for a column that is missing or holds no text."""
-    cells = []
+def cells_of(row: Mapping[str, Any], columns: Sequence[str], where: str) -> list[Cell]:
+    """Return the cells of `columns`. Raises InputError for a column that is missing or holds what is no cell."""
+    cells: list[Cell] = []
     for column in columns:
         try:
             value = reach(row, column)
         except KeyError:
             raise NoColumn(where, column, known(row)) from None
-        cells.append(text_of(value, where, column))
+        cells.append(cell_of(value, where, column))
     return cells
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from stages.core.errors import InputError
 from stages.formats.cells import DECODER, cells_of, reason
 from stages.formats.content import LONGEST, decoded
+from stages.interfaces import Cell
 
 _TOKEN = 20  # characters, more than any that a piece can cut and the parser then calls wrong
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -23,7 +24,7 @@ class Json:
 
     unit: ClassVar[str] = "row"
 
-    def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[Cell]]]:
         """See stages.interfaces.Format; rows are counted from 1."""
         for number, row in enumerate(_objects(_Content(path, decoded(path, encoding))), 1):
             yield number, cells_of(row, columns, f"{path}, row {number}")

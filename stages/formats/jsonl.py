@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from stages.core.errors import InputError
 from stages.formats.cells import DECODER, cells_of, reason
 from stages.formats.text import lines
+from stages.interfaces import Cell
 
 _ARRAY = "; a file that is one array of objects is format json"
 
@@ -21,7 +22,7 @@ class Jsonl:
 
     unit: ClassVar[str] = "line"
 
-    def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[Cell]]]:
         """See stages.interfaces.Format."""
         for number, line in lines(path, encoding):
             if line and not line.isspace():

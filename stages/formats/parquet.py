@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from stages.core.errors import InputError
 from stages.formats.cells import NoColumn, cells_of, known, reach
+from stages.interfaces import Cell
 
 _ROWS = 10_000  # decoded at a time
 
@@ -26,7 +27,7 @@ class Parquet:
 
     unit: ClassVar[str] = "row"
 
-    def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    def rows(self, path: Path, encoding: str, columns: Sequence[str]) -> Iterator[tuple[int, list[Cell]]]:
         """See stages.interfaces.Format; rows are counted from 1."""
         number = 0
         try:
@@ -40,7 +41,7 @@ class Parquet:
                         yield (
                             number,
                             [
-                                _named(cell, classes[column], where, column) if column in classes else cell
+                                _named(str(cell), classes[column], where, column) if column in classes else cell
                                 for cell, column in zip(cells, columns, strict=True)
                             ],
                         )

@@ -1,9 +1,8 @@
-"""Logits of token rows, computed in shards of fixed content and shape, shared out among the workers."""
+"""Outputs for token rows, computed in shards of fixed content and shape, shared out among the workers."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,12 @@ import numpy as np
 from stages.core import progress
 from stages.core.errors import InputError, refusals_told
 from stages.core.tables import Rows
-from stages.interfaces import TokenRows
+from stages.interfaces import Head, TokenRows
 from stages.repro.draws import undrawn
 from stages.repro.workers import Group
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 SHARD_ROWS = 32  # rows of like length computed together; changing it changes the bits
 
@@ -25,28 +24,19 @@ SHARD_ROWS = 32  # rows of like length computed together; changing it changes th
 def token_rows(path: Path, pad: int) -> TokenRows:
     """Return the split at `path` (an Arrow file of the tokenize stage), read by memory map; `pad` is the padding id."""
     rows = Rows(path)
-    return TokenRows(
-        lengths=rows.numbers("length"),
-        labels=rows.numbers("label").astype(np.int64),
-        tokens=lambda indices: rows.lists("input_ids", indices),
-        pad=pad,
-    )
+    return TokenRows(lengths=rows.numbers("length"), take=rows.take, pad=pad)
 
 
-def logits(
-    model: nn.Module,
-    rows: TokenRows,
-    collate: Callable[..., dict[str, Tensor]],
-    group: Group,
-    label: str,
-) -> np.ndarray[Any, Any]:
-    """Return the logits of all rows in their order, (N, C) float32, on every worker.
+def outputs(model: nn.Module, rows: TokenRows, head: Head, group: Group, label: str) -> np.ndarray[Any, Any]:
+    """Return the outputs of all rows in their order, (M, C) float32, on every worker.
 
     Rows are sorted by length and cut into shards, so that little is padded; a shard is computed by one worker, and
-    nothing is summed across shards. `collate` is that of the task; `label` names the progress bar. Raises InputError
-    when the model cannot compute, draws random numbers of its own, or gives logits that are not finite.
+    nothing is summed across shards. `label` names the progress bar. Raises InputError when the model cannot compute,
+    draws random numbers of its own, or gives outputs that are not finite.
     """
     import torch
+
+    from stages.models import compute
 
     order = np.lexsort((np.arange(len(rows.lengths)), -rows.lengths))
     shards = [order[start : start + SHARD_ROWS] for start in range(0, len(order), SHARD_ROWS)]
@@ -59,17 +49,27 @@ def logits(
     )
     with torch.inference_mode():
         for shard in shown:
-            inputs = collate(rows.tokens(shard), int(rows.lengths[shard].max()), rows.pad)
+            part = rows.take(shard)
             with undrawn(model), refusals_told(f"{label}: the model cannot compute"):  # what its config asks for
-                out = model(**{name: value.to(group.device) for name, value in inputs.items()}).logits
-            found.append(out.float().cpu().numpy())
+                out = compute(model, head, part, rows.pad, group.device)
+            found.append((out.float().cpu().numpy(), head.units(part)))
     model.train(training)
-    pieces = group.gather(found)
-    width = next(piece.shape[1] for share in pieces for piece in share)
-    whole = np.empty((len(order), width), dtype=np.float32)
-    for rank, share in enumerate(pieces):
-        for shard, piece in zip(shards[rank :: group.size], share, strict=True):
-            whole[shard] = piece
+    shares = group.gather(found)
+    whole = _in_order([(shards[rank :: group.size], share) for rank, share in enumerate(shares)], len(order))
     if not np.isfinite(whole).all():
-        raise InputError(f"{label}: the model gives logits that are not finite (it diverged: lower train.lr)")
+        raise InputError(f"{label}: the model gives outputs that are not finite (it diverged: lower train.lr)")
+    return whole
+
+
+def _in_order(shares: list[tuple[list[Any], list[Any]]], rows: int) -> np.ndarray[Any, Any]:
+    """Return the outputs of shards, each (M, C) with the number of each row's, in the order of the rows."""
+    computed = [(shard, *piece) for shards, share in shares for shard, piece in zip(shards, share, strict=True)]
+    counts = np.zeros(rows, dtype=np.int64)
+    for shard, _, units in computed:
+        counts[shard] = units
+    starts = np.cumsum(counts) - counts
+    whole = np.empty((int(counts.sum()), computed[0][1].shape[1]), dtype=np.float32)
+    for shard, piece, units in computed:
+        within = np.arange(len(piece)) - np.repeat(np.cumsum(units) - units, units)
+        whole[np.repeat(starts[shard], units) + within] = piece
     return whole

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stages.core.errors import InputError, refusals_told
-from stages.interfaces import TokenRows
+from stages.interfaces import Head, TokenRows
 from stages.repro.draws import undrawn
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
 
-def padding_note(
-    model: Any, rows: TokenRows, collate: Callable[..., dict[str, Tensor]], device: torch.device
-) -> str | None:
-    """Return a line that says how much padding changes the logits of the shortest row; None if it does not.
+def padding_note(model: Any, rows: TokenRows, head: Head, device: torch.device) -> str | None:
+    """Return a line that says how much padding changes the outputs of the shortest row; None if it does not.
 
     The row is computed by itself and beside the longest one. Raises InputError when the model cannot compute rows,
     draws, or has a head that reads the last place of a row, where padding lies.
     """
     import torch
 
+    from stages.models import compute
+
     if not len(rows.lengths):
         return None
     pair = np.array([rows.lengths.argmin(), rows.lengths.argmax()])
     shortest, longest = (int(length) for length in rows.lengths[pair])
-
-    def logits(indices: np.ndarray[Any, Any], length: int) -> Tensor:
-        inputs = collate(rows.tokens(indices), length, rows.pad)
-        first: Tensor = model(**{name: value.to(device) for name, value in inputs.items()}).logits[0]
-        return first
-
     training, name = model.training, type(model).__name__
     model.eval()
     with refusals_told(f"{name}: cannot compute a row of tokens"), torch.no_grad(), undrawn(model):
-        alone, padded = logits(pair[:1], shortest), logits(pair, longest)
+        alone, padded = (compute(model, head, rows.take(indices), rows.pad, device) for indices in (pair[:1], pair))
     model.train(training)
+    padded = padded[: len(alone)]
     if torch.allclose(alone, padded, rtol=1e-3, atol=1e-4):
         return None
     if getattr(model.config, "summary_type", None) == "last":

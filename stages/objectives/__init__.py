@@ -1,7 +1,6 @@
 """What is minimised: `train.objective`."""
 
-from stages.interfaces import Objective
-from stages.objectives.plain import Plain
-from stages.objectives.smoothed import Smoothed
-
-OBJECTIVES: dict[str, type[Objective]] = {"plain": Plain, "smoothed": Smoothed}
+OBJECTIVES = {
+    "plain": "stages.objectives.plain:Plain",
+    "smoothed": "stages.objectives.smoothed:Smoothed",
+}

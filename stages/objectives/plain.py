@@ -1,9 +1,12 @@
-"""Cross-entropy."""
+"""The loss of the target as it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from stages.interfaces import Head, Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -11,10 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plain:
-    """Cross-entropy with the true label."""
+    """The target's own loss: cross-entropy of classes and tags, squared error of numbers."""
 
-    def loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-        """Return the sum over examples of weight x cross-entropy; see stages.interfaces.Objective."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(logits, labels, weight=weights, reduction="sum")
+    def losses(self, forward: Callable[[], Tensor], head: Head, part: Part) -> Tensor:
+        """Return the loss of each output; see stages.interfaces.Objective."""
+        return head.losses(forward(), part, 0.0)

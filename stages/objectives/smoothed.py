@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
+
+from stages.interfaces import Head, Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,8 +20,6 @@ class Smoothed:
 
     smoothing: Annotated[float, Field(gt=0, lt=1, description="share spread over all classes, (0, 1)")] = 0.1
 
-    def loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
-        """Return the sum over examples of the smoothed cross-entropy; see stages.interfaces.Objective."""
-        from torch.nn.functional import cross_entropy
-
-        return cross_entropy(logits, labels, weight=weights, reduction="sum", label_smoothing=self.smoothing)
+    def losses(self, forward: Callable[[], Tensor], head: Head, part: Part) -> Tensor:
+        """Return the smoothed cross-entropy of each output; see stages.interfaces.Objective."""
+        return head.losses(forward(), part, self.smoothing)

@@ -6,36 +6,29 @@ import contextlib
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.cleaning.reading import normalised
+from stages.cleaning.values import value
 from stages.core import yaml12
 from stages.core.errors import InputError, nearest
-from stages.core.params import PARAMS, Elsewhere, Section, choice, decode
+from stages.core.params import PARAMS, Section, choice, decode, imported
 from stages.formats import FORMATS
 from stages.formats.content import UNPACKERS, Encoding
 from stages.formats.text import lines, refuse_returns
-from stages.interfaces import Format
+from stages.interfaces import Cell, Field, Format, Value
 
 INPUT = Path("/dev/stdin")
 TEXT, FOLDERS = "text", "folders"
 KINDS = (TEXT, *FORMATS)
 SUFFIXES = {".txt": TEXT, ".ndjson": "jsonl", **{f".{name}": name for name in FORMATS if name != FOLDERS}}
-OPTIONS = {"delimiter": ("format", "delimiter"), "header": ("format", "header"), "column": ("columns", "text")}
+OPTIONS = {"delimiter": ("format", "delimiter"), "header": ("format", "header")}
 if TYPE_CHECKING:
     AnyFormat = Format
 else:
     AnyFormat = choice(FORMATS)
-
-
-class Columns(Section):
-    """The column that is read."""
-
-    text: str
-    label: Elsewhere = None
 
 
 class Data(Section):
@@ -43,7 +36,7 @@ class Data(Section):
 
     format: AnyFormat
     encoding: Encoding
-    columns: Columns
+    columns: dict[str, str]
 
 
 class Params(Section):
@@ -56,28 +49,41 @@ class Params(Section):
 class Reading:
     """How one input is read."""
 
-    format: Format | None  # None: a text a line
+    format: Format | None  # None: an example a line
     encoding: str
-    column: str
+    fields: Sequence[Field]  # of the model's input
+    columns: Mapping[str, str]  # that of each field, of a format
 
-    def texts(self, path: Path) -> Iterator[str]:
-        """Yield the texts of a file, cleaned as the preprocess stage does.
+    def examples(self, path: Path) -> Iterator[Value]:
+        """Yield the examples of a file, cleaned as the preprocess stage does.
 
         Of lines of text each is one, an empty one too. Raises InputError naming file and line for what is not as it
         should be, and for a file without rows.
         """
         number, unit = 0, self.format.unit if self.format else "line"
-        rows = self.format.rows(path, self.encoding, [self.column]) if self.format else lines(path, self.encoding)
+        columns = [self.columns.get(field.name, "") for field in self.fields]
+        rows: Any = self.format.rows(path, self.encoding, columns) if self.format else lines(path, self.encoding)
         try:
             for number, cells in rows:
-                text = cells if isinstance(cells, str) else cells[0]
-                yield normalised(text, f"{path}, {unit} {number}")
+                where = f"{path}, {unit} {number}"
+                held = [cells] if isinstance(cells, str) else cells
+                yield tuple(
+                    _value(cell, field, where, column)
+                    for cell, field, column in zip(held, self.fields, columns, strict=True)
+                )
             if number == 1 and isinstance(cells, str):
                 refuse_returns(path, [cells.removesuffix("\r")])  # the whole file would be one text
         except InputError as error:
             raise InputError(_as_options(str(error))) from None
         if not number:
             raise InputError(f"{path}: no rows")
+
+
+def _value(cell: Cell, field: Field, where: str, column: str) -> Any:
+    found = value(cell, field.kind, where, column)
+    if found is None and field.kind != "text":
+        raise InputError(f"{where}: {field.name} is empty")
+    return "" if found is None else found
 
 
 def _as_options(message: str) -> str:
@@ -87,29 +93,48 @@ def _as_options(message: str) -> str:
     return message
 
 
-def reading(path: Path, asked: Mapping[str, Any], params: Path = PARAMS) -> Reading:
-    """Return how `path` is read.
+def reading(path: Path, asked: Mapping[str, Any], fields: Sequence[Field], params: Path = PARAMS) -> Reading:
+    """Return how `path` is read for a model whose input has `fields`.
 
     asked: what the command line says of `format`, `delimiter`, `header`, `column` and `encoding`; None where nothing.
+    A column is NAME, or FIELD=NAME where the input has several.
 
     The format is the one asked for, or the suffix tells it. When it is the one that `params` names, the other keys are
-    those of `params` (data.format, data.encoding, data.columns.text), so that a file like the training file is read
-    like it. Raises InputError for a format that nobody tells, and for what is no key of a format.
+    those of `params` (data.format, data.encoding, data.columns), so that a file like the training file is read like it.
+    Raises InputError for a format that nobody tells, and for what is no key of a format.
     """
     kind = _kind(path, asked["format"])
     if kind == TEXT:
-        for option in OPTIONS:
+        for option in (*OPTIONS, "column"):
             if asked[option] is not None:
                 raise InputError(f"--{option}: {path} is read as lines of text, which have no columns; give --format")
-        return Reading(None, asked["encoding"] or "utf-8", "")
-    data = _trained(kind, params) or {"format": {"name": kind}, "encoding": "utf-8", "columns": {"text": "text"}}
+        if len(fields) > 1:
+            names = " and ".join(field.name for field in fields)
+            raise InputError(f"{path}: is read as lines of text, but this model wants {names}; give --format")
+        return Reading(None, asked["encoding"] or "utf-8", fields, {})
+    data = _trained(kind, params) or {"format": {"name": kind}, "encoding": "utf-8", "columns": {}}
     for option, (section, key) in OPTIONS.items():
         if asked[option] is not None:
             data[section] = data[section] | {key: asked[option]}
     if asked["encoding"] is not None:
         data["encoding"] = asked["encoding"]
     decoded = decode(Params, {"data": data}, {}, "options").data
-    return Reading(decoded.format, decoded.encoding, decoded.columns.text)
+    columns = {field.name: decoded.columns.get(field.name, field.name) for field in fields}
+    return Reading(decoded.format, decoded.encoding, fields, columns | _columns(asked["column"], fields))
+
+
+def _columns(asked: Sequence[str] | None, fields: Sequence[Field]) -> dict[str, str]:
+    """Return {field: column} of what stands after --column. Raises InputError for a field that the input has not."""
+    names = [field.name for field in fields]
+    found = {}
+    for text in asked or ():
+        name, given, column = text.partition("=")
+        if len(names) == 1 and name not in names:
+            name, column = names[0], text
+        elif not given or name not in names:
+            raise InputError(f"--column: found {text!r}, wanted FIELD=NAME{nearest(name, names)}")
+        found[name] = column
+    return found
 
 
 def _trained(kind: str, params: Path) -> dict[str, Any] | None:
@@ -146,14 +171,14 @@ def check(path: Path, reading: Reading) -> None:
     """Raise InputError when there is no file at `path`, or no folder for format folders."""
     if path != INPUT and not path.exists():
         raise InputError(f"{path}: no such file")
-    if path.is_dir() != isinstance(reading.format, FORMATS[FOLDERS]):
+    if path.is_dir() != isinstance(reading.format, imported(FORMATS[FOLDERS])):
         raise InputError(f"{path}: {'a folder, wanted a file' if path.is_dir() else 'a file, wanted a folder'}")
 
 
 @contextlib.contextmanager
 def opened(path: Path, reading: Reading) -> Iterator[Path]:
     """Yield a path to read from: Parquet is read from its end, so a pipe of it is kept in a file."""
-    if not isinstance(reading.format, FORMATS["parquet"]) or stat.S_ISREG(path.stat().st_mode):
+    if not isinstance(reading.format, imported(FORMATS["parquet"])) or stat.S_ISREG(path.stat().st_mode):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="reprise-") as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from stages.core.params import PARAMS
 from stages.repro.inputs import Inputs
 
 GRAPH = "dvc.yaml"
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,12 @@ class Stage:
     outs: tuple[str, ...]  # metrics and plots too
 
 
-def stages(project: Path) -> list[Stage]:
-    """Return the stages of the project's dvc.yaml, in its order. Raises InputError when it is missing or broken."""
-    return [_stage(name, entry) for name, entry in _entries(project).items()]
+def stages(project: Path, params: Mapping[str, Any] | None = None) -> list[Stage]:
+    """Return the stages of the project's dvc.yaml, in its order; `params` stand for those of its params.yaml.
+
+    Raises InputError when it is missing or broken.
+    """
+    return [_stage(name, entry, project, params) for name, entry in _entries(project).items()]
 
 
 def inputs(name: str, project: Path = Path()) -> Inputs:
@@ -40,7 +45,7 @@ def inputs(name: str, project: Path = Path()) -> Inputs:
     entry = _entries(project).get(name) if (project / GRAPH).is_file() else None
     if entry is None:
         return Inputs(name, project)
-    found = _stage(name, entry)
+    found = _stage(name, entry, project, None)
     return Inputs(name, project, found.deps, found.params)
 
 
@@ -52,13 +57,30 @@ def _entries(project: Path) -> Mapping[str, Any]:
     return entries
 
 
-def _stage(name: str, entry: Any) -> Stage:
+def _stage(name: str, entry: Any, project: Path, params: Mapping[str, Any] | None) -> Stage:
     where = f"{GRAPH}: stages.{name}"
     if not isinstance(entry, dict) or not isinstance(entry.get("cmd"), str):
         raise InputError(f"{where}.cmd: not as this project writes it: wanted one command")
     outs = [path for kind in ("outs", "metrics", "plots") for path in _paths(entry, kind, where)]
-    deps, params = _texts(entry, "deps", where), _texts(entry, "params", where)
-    return Stage(name, entry["cmd"], deps, params, tuple(outs))
+    deps, keys = _texts(entry, "deps", where), _texts(entry, "params", where)
+    if params is None and any("${" in path for path in deps):
+        tree, _ = yaml12.parse(yaml12.read_text(project / PARAMS), str(PARAMS))
+        params = tree if isinstance(tree, dict) else {}
+    return Stage(name, entry["cmd"], tuple(resolved(path, params or {}, where) for path in deps), keys, tuple(outs))
+
+
+def resolved(path: str, params: Mapping[str, Any], where: str = GRAPH) -> str:
+    """Return `path` with each `${dotted.key}` as `params` have it, as DVC does. Raises InputError for no such key."""
+
+    def value(found: re.Match[str]) -> str:
+        held: Any = params
+        for key in found[1].split("."):
+            held = held.get(key) if isinstance(held, dict) else None
+        if not isinstance(held, str):
+            raise InputError(f"{where}: {path}: {PARAMS} has no name at {found[1]}")
+        return held
+
+    return _REFERENCE.sub(value, path)
 
 
 def _texts(entry: Mapping[str, Any], kind: str, where: str) -> tuple[str, ...]:

@@ -13,12 +13,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from stages.core.shown import cut, terminal
-from stages.reporting.tables import RELIABILITY, STEPS, VALIDATION, Table
+from stages.reporting.tables import STEPS, VALIDATION, Table, axes_of
 
 Runs = Mapping[str, Mapping[str, Table]]  # name -> the run's plots by path; the last is the one reported
 POINTS = 300  # of a curve: longer ones are drawn as the means of so many stretches of equal length
-LARGEST = 40  # classes of a confusion matrix that are drawn
-NUMBERED = 15  # classes up to which the cells of a confusion matrix carry their numbers
+LARGEST = 40  # classes of a matrix that are drawn, and bars
+NUMBERED = 15  # classes up to which the cells of a matrix carry their numbers
+MARKED = 30  # points up to which a curve has a dot at each
 SIZE = (4.6, 3.1)  # inches: what is legible on a page 400 pixels wide
 
 
@@ -41,7 +42,7 @@ class Chart(Protocol):
 
 def loss(runs: Runs, palette: Palette) -> Figure:
     """Draw the loss of the training batches, smoothed, and of the validation rows, over steps."""
-    figure, axes = blank(palette, "step", "loss, nats")
+    figure, axes = blank(palette, "step", "loss")
     for (name, plots), colour in zip(runs.items(), _colours(runs, palette), strict=True):
         steps, validation = plots[STEPS], plots[VALIDATION]
         places, losses = stretches(steps["step"]), stretches(steps["loss"])
@@ -59,15 +60,16 @@ def loss(runs: Runs, palette: Palette) -> Figure:
 
 
 def validation(runs: Runs, palette: Palette) -> Figure:
-    """Draw the scores of the validation rows over steps: two of one run, macro F1 alone of several."""
+    """Draw the scores of the validation rows over steps: the main one, which is the last, and of one run another."""
     figure, axes = blank(palette, "step", "score")
-    drawn = (("accuracy", "accuracy"), ("macro_f1", "macro F1")) if len(runs) == 1 else (("macro_f1", "macro F1"),)
     for number, (name, plots) in enumerate(runs.items()):
-        for place, (column, said) in enumerate(drawn):
+        table = plots[VALIDATION]
+        columns = [column for column in table if column not in ("step", "epoch", "loss")]
+        for place, column in enumerate(reversed(columns[-2:] if len(runs) == 1 else columns[-1:])):
             colour = palette.series[place] if len(runs) == 1 else _colours(runs, palette)[number]
             axes.plot(
-                plots[VALIDATION]["step"], plots[VALIDATION][column], color=colour, marker="o", markersize=4,
-                linewidth=1.6, label=_label(name, said),
+                table["step"], table[column], color=colour, marker="o", markersize=4, linewidth=1.6,
+                label=_label(name, column.replace("_", " ")),
             )  # fmt: skip
     _legend(axes, palette)
     return figure
@@ -85,25 +87,70 @@ def learning_rate(runs: Runs, palette: Palette) -> Figure:
     return figure
 
 
-def reliability(runs: Runs, palette: Palette) -> Figure:
-    """Draw how often predictions of a confidence were right; the area of a dot is the share of the examples."""
-    figure, axes = blank(palette, "confidence", "share that was right")
-    axes.plot([0, 1], [0, 1], color=palette.muted, linewidth=1, linestyle=":", label="as confident as right")
+def lines(runs: Runs, path: str, palette: Palette) -> Figure:
+    """Draw the curves of a file: of one run all, the first one thick; of several the first of each."""
+    figure, axes = blank(palette, *axes_of(path))
     for (name, plots), colour in zip(runs.items(), _colours(runs, palette), strict=True):
-        bars = plots[RELIABILITY]
-        whole = sum(bars["examples"]) or 1
-        axes.plot(
-            bars["confidence"], bars["accuracy"], color=colour, linewidth=1.2, label=terminal(name) or "this model"
-        )
-        areas = [16 + 300 * examples / whole for examples in bars["examples"]]
-        axes.scatter(bars["confidence"], bars["accuracy"], s=areas, color=colour, alpha=0.55, linewidths=0)
-    axes.set_xlim(0, 1.03)
-    axes.set_ylim(0, 1.05)
+        curves = _curves(plots[path])
+        for place, (curve, xs, ys) in enumerate(curves if len(runs) == 1 else curves[:1]):
+            first = place == 0
+            axes.plot(
+                xs, ys, color=colour if first else palette.muted, linewidth=1.8 if first else 0.8,
+                linestyle="-" if first else (":", "--", "-.", "-")[min(place - 1, 3)],
+                marker="o" if first and len(xs) <= MARKED else "", markersize=3.5,
+                label=_label(name, cut(terminal(curve), 24)) if place < 4 else None,
+            )  # fmt: skip
     _legend(axes, palette)
     return figure
 
 
-def confusion(table: Table, palette: Palette) -> Figure:
+def _curves(table: Table) -> list[tuple[str, list[float], list[float]]]:
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for curve, x, y in zip(table["curve"], table["x"], table["y"], strict=True):
+        xs, ys = found.setdefault(curve, ([], []))
+        xs.append(x)
+        ys.append(y)
+    return [(curve, xs, ys) for curve, (xs, ys) in found.items()]
+
+
+def bars(runs: Runs, path: str, palette: Palette) -> Figure:
+    """Draw the bars of a file, the runs side by side: upright over numbers, else one below another, LARGEST at most."""
+    x, y = axes_of(path)
+    table = list(runs.values())[-1][path]
+    places = _numbers(table["x"])
+    names = table["x"][:LARGEST]
+    size = SIZE if places else (SIZE[0], max(2.0, 0.55 + 0.24 * len(names)))
+    figure, axes = blank(palette, x if places else y, y if places else "", size)
+    for number, ((name, plots), colour) in enumerate(zip(runs.items(), _colours(runs, palette), strict=True)):
+        known = dict(zip(plots[path]["x"], plots[path]["y"], strict=True))
+        heights = [known.get(one, math.nan) for one in (table["x"] if places else names)]
+        if places:
+            width = 0.9 * (places[1] - places[0] if len(places) > 1 else 1) / len(runs)
+            axes.bar([at + number * width for at in places], heights, width, color=colour, label=terminal(name) or None)
+        else:
+            width = 0.8 / len(runs)
+            at = [place + number * width for place in range(len(names))]
+            axes.barh(at, heights, width, color=colour, label=terminal(name) or None)
+    if not places:
+        middle = [place + 0.4 * (len(runs) - 1) / len(runs) for place in range(len(names))]
+        axes.set_yticks(middle, [cut(terminal(name), 20) for name in names], fontsize=8.5)
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.grid(axis="x", color=palette.grid, linewidth=0.7)
+    if len(runs) > 1:
+        _legend(axes, palette)
+    return figure
+
+
+def _numbers(words: Sequence[str]) -> list[float]:
+    """Return words as numbers, [] when one is none."""
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        return []
+
+
+def matrix(table: Table, palette: Palette) -> Figure:
     """Draw how many examples of each of the LARGEST classes were taken for which; the shade is the class's share."""
     names = classes(table)
     figure, axes = _matrix(names, palette)
@@ -117,7 +164,7 @@ def confusion(table: Table, palette: Palette) -> Figure:
     return figure
 
 
-def confusion_change(own: Table, base: Table, palette: Palette) -> Figure:
+def matrix_change(own: Table, base: Table, palette: Palette) -> Figure:
     """Draw by how many examples each cell differs: one colour where that is for the better, another for the worse.
 
     Both have the same classes, of the same sizes; the LARGEST are drawn.
@@ -138,9 +185,12 @@ def confusion_change(own: Table, base: Table, palette: Palette) -> Figure:
     return figure
 
 
-def classes(table: Table) -> list[str]:
-    """Return the LARGEST classes of a confusion matrix, the one with the most examples first."""
-    return [name for _, name in sorted(dict(zip(table["row"], table["actual"], strict=True)).items())][:LARGEST]
+def classes(table: Table, most: int | None = LARGEST) -> list[str]:
+    """Return the `most` classes of a matrix, the one with the most examples first."""
+    places = dict(zip(table["row"], table["actual"], strict=True)) | dict(
+        zip(table["column"], table["predicted"], strict=True)
+    )
+    return [name for _, name in sorted(places.items())][:most]
 
 
 def stretches(values: Sequence[float], most: int = POINTS) -> list[float]:

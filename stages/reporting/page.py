@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,14 +14,10 @@ from stages.reporting.classes import ClassScores, class_scores
 from stages.reporting.images import PAGE, settings, svg
 from stages.reporting.parts import card, code, count, details, facts, figure, grid, shown, table
 from stages.reporting.run import Run, Scores
-from stages.reporting.tables import CONFUSION, Table
+from stages.reporting.tables import Table, of_form, title
 
-NAMES = {
-    "accuracy": "accuracy", "average_precision": "average precision, macro", "ece": "expected calibration error",
-    "log_loss": "log-loss, nats", "macro_f1": "macro F1", "mcc": "Matthews correlation",
-    "roc_auc": "area under ROC, macro", "weighted_f1": "weighted F1",
-}  # fmt: skip
-TILES = ("accuracy", "macro_f1", "mcc", "log_loss")
+TILES = 4  # scores at the top of the page
+SHORT = 60  # characters of an answer that stands in a line with another
 SPLITS = ("train", "validation", "test")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # even markup that got through would load and run nothing
 
@@ -66,20 +61,22 @@ def _header(run: Run, title: str) -> Iterator[str]:
     scores = run.scores.flat()
     yield '<p class="muted">Reprise · report of one run</p>'
     yield f"<h1>{shown(title)}</h1>"
-    yield (
-        f"<p>{count(run.data.train_rows)} training texts, {count(run.data.classes)} classes, "
-        f"{count(run.training.steps)} steps, seed {shown(_param(run, 'seed'))}. Run {code(run.locked.digest[:16])}.</p>"
-    )
+    size = f"{count(run.data.train_rows)} training examples, {_classes(run)}{count(run.training.steps)} steps"
+    yield f"<p>{size}, seed {shown(_param(run, 'seed'))}. Run {code(run.locked.digest[:16])}.</p>"
     yield from (f'<p class="notice">{shown(notice)}</p>' for notice in (*run.notices, *run.scores.notes))
-    tiles = [_tile(name, scores[name], run.scores) for name in TILES if name in scores]
+    tiles = [_tile(name, scores[name], run.scores) for name, *_ in run.scores.metrics[:TILES] if name in scores]
     yield '<div class="tiles">\n' + "\n".join(tiles) + "\n</div>"
+
+
+def _classes(run: Run) -> str:
+    return "" if run.data.classes is None else f"{count(run.data.classes)} classes, "
 
 
 def _tile(name: str, value: float | None, scores: Scores) -> str:
     ends = scores.intervals.get(name)
     interval = f"95 %: {ends[0]:.4f} – {ends[1]:.4f}" if ends else "no interval"
     said = "undefined" if value is None else f"{value:.4f}"
-    return f'<div class="card tile">{NAMES[name]}<b>{said}</b><small>{interval}</small></div>'
+    return f'<div class="card tile">{shown(_said(name))}<b>{said}</b><small>{interval}</small></div>'
 
 
 def _trained(run: Run) -> Iterator[str]:
@@ -89,7 +86,7 @@ def _trained(run: Run) -> Iterator[str]:
         card("Data", facts([
             ("source", shown(source(run, "data"))),
             *((f"{split} rows", count(getattr(run.data, f"{split}_rows"))) for split in SPLITS),
-            ("classes", count(run.data.classes)),
+            *([] if run.data.classes is None else [("classes", count(run.data.classes))]),
             ("dropped rows", _dropped(run)),
         ])),
         card("Model", facts([
@@ -98,7 +95,7 @@ def _trained(run: Run) -> Iterator[str]:
             ("parameters", count(training.parameters)),
             ("of them learnt", count(training.learning_parameters)),
             ("tuning", shown(_param(run, "train.tuning.name"))),
-            ("tokens a text, at most", shown(_param(run, "tokenize.max_length"))),
+            ("tokens of a window, at most", shown(_param(run, "tokenize.max_length"))),
         ])),
         card("Training", facts([
             ("epochs", shown(_param(run, "train.epochs"))),
@@ -134,22 +131,49 @@ def _curves(run: Run) -> Iterator[str]:
 
 
 def _tested(run: Run) -> Iterator[str]:
-    scores, flat, classes = run.scores, run.scores.flat(), class_scores(run.plots[CONFUSION])
-    yield f"<h2>On the {count(run.data.test_rows)} test texts</h2>"
-    some = f" The largest {charts.LARGEST} of {count(len(classes))} classes." if len(classes) > charts.LARGEST else ""
-    seen = f"Confusion matrix: how many of a class were taken for which; the shade is the share of the class.{some}"
-    right = "Reliability: how often predictions of a confidence were right. Larger dots stand for more texts."
+    scores, flat = run.scores, run.scores.flat()
+    yield f"<h2>On the {count(run.data.test_rows)} test examples</h2>"
+    order = [*(name for name, *_ in scores.metrics if name in flat)]
+    order += [name for name in flat if name not in order]
+    rows = [(shown(_said(name)), _number(flat[name]), *_ends(scores, name)) for name in order]
+    totals = card("Scores", table(("score", "value", "95 % from", "to"), rows, (1, 2, 3)))
+    matrices = of_form(run.plots, "matrix")
+    figures, tables = [], []
     with settings():
-        matrix = svg(charts.confusion(run.plots[CONFUSION], PAGE), "confusion", seen)
-        dots = svg(charts.reliability({"": run.plots}, PAGE), "reliability", right)
-    rows = [(NAMES.get(name, shown(name)), _number(value), *_ends(scores, name)) for name, value in flat.items()]
-    totals = table(("score", "value", "95 % from", "to"), rows, (1, 2, 3))
-    head = ("class", "texts", "predicted", "precision", "recall", "F1")
+        for path in matrices:
+            names = charts.classes(run.plots[path], None)
+            largest = f" The largest {charts.LARGEST} of {count(len(names))}." if len(names) > charts.LARGEST else ""
+            said = f"{_headed(path)}: how many were taken for which; the shade is the share of the row.{largest}"
+            figures.append(figure(svg(charts.matrix(run.plots[path], PAGE), _stem(path), said), said))
+            tables.append(_class_table(path, run.plots[path]))
+        for kind, draw in (("lines", charts.lines), ("bars", charts.bars)):
+            for path in of_form(run.plots, kind):
+                said = f"{_headed(path)}."
+                figures.append(figure(svg(draw({"": run.plots}, path, PAGE), _stem(path), said), said))
+    yield grid(*figures)
+    yield grid(totals, *tables)
+
+
+def _class_table(path: str, matrix: Table) -> str:
+    classes = class_scores(matrix)
+    head = ("", "examples", "predicted", "precision", "recall", "F1")
     body = table(head, [_class(row) for row in classes[: charts.LARGEST]], range(1, 6))
     left = len(classes) - charts.LARGEST
-    rest = f'<p class="muted">{count(left)} smaller classes are in data/predictions/scores.json.</p>'
-    yield grid(figure(matrix, seen), figure(dots, right))
-    yield grid(card("Scores", totals), card("Classes", body, *([rest] if left > 0 else [])))
+    rest = f'<p class="muted">{count(left)} smaller ones are in data/predictions/scores.json.</p>'
+    return card(_headed(path), body, *([rest] if left > 0 else []))
+
+
+def _headed(path: str) -> str:
+    said = title(path)
+    return shown(said[:1].upper() + said[1:])
+
+
+def _stem(path: str) -> str:
+    return title(path).replace(" ", "-")
+
+
+def _said(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _class(row: ClassScores) -> tuple[str, ...]:
@@ -171,20 +195,24 @@ def _worst(worst: Table | None) -> Iterator[str]:
     if worst is None:
         return
     yield "<h2>Worst errors</h2>"
-    if not worst["text"]:
+    if not worst["id"]:
         yield card("", "<p>No wrong prediction is listed.</p>")
         return
-    numbers = (worst[column] for column in ("id", "confidence", "label_probability"))
-    words = (map(uncelled, worst[column]) for column in ("label", "prediction", "text"))
-    yield card("", *(_error(*row) for row in zip(*numbers, *words, strict=True)))
+    fields = [column for column in worst if column not in ("id", "actual", "predicted", "detail")]
+    columns = [list(map(uncelled, worst[column])) for column in ("actual", "predicted", "detail", *fields)]
+    yield card("", *(_error(row, *cells) for row, *cells in zip(worst["id"], *columns, strict=True)))
 
 
-def _error(row: str, confidence: float, own: float, label: str, prediction: str, text: str) -> str:
-    chance = "" if math.isnan(own) else f" ({own!r})"
+def _error(row: str, actual: str, predicted: str, detail: str, *texts: str) -> str:
+    told = f'<span class="muted">{shown(detail)} · row {shown(row)}</span>'
+    if max(len(actual), len(predicted)) > SHORT:  # the example itself, as it is and as the model has it
+        sides = (("good", actual), ("bad", predicted))
+        return '<div class="error">' + "".join(f'<p class="{c}">{shown(t)}</p>' for c, t in sides) + told + "</div>"
     return (
-        f'<div class="error"><span class="bad">{shown(prediction)}</span> ({confidence!r}), but is '
-        f'<span class="good">{shown(label)}</span>{chance} <span class="muted">· row {shown(row)}</span>'
-        f"<p>{shown(text)}</p></div>"
+        f'<div class="error"><span class="bad">{shown(predicted)}</span>, but is '
+        f'<span class="good">{shown(actual)}</span> {told}'
+        + "".join(f"<p>{shown(text)}</p>" for text in texts)
+        + "</div>"
     )
 
 

@@ -17,7 +17,7 @@ from stages.core.shown import markdown_table, plain
 from stages.project import git
 from stages.reporting import charts
 from stages.reporting.images import PAPER, png, settings
-from stages.reporting.tables import CONFUSION, Table
+from stages.reporting.tables import VALIDATION, Table, of_form, title
 
 Plots = Mapping[str, Table]
 FOLDER = "report"  # of the images, beside report.md
@@ -53,28 +53,49 @@ def _value(value: Any) -> str:
 
 
 def images(own: Plots, base: Plots | None, name: str, folder: Path) -> list[tuple[str, str]]:
-    """Draw both runs into `folder`; return (file, caption) in order. Without `base` the own run is drawn alone."""
+    """Draw both runs into `folder`; return (file, caption) in order. Without `base` the own run is drawn alone.
+
+    A plot that the base has not, or of other classes, is drawn of the own run alone.
+    """
     runs = {"": own} if base is None else {name: base, "here": own}
     made: list[tuple[str, str, Figure]] = []
     with settings():
         made.append(("loss.png", "Loss", charts.loss(runs, PAPER)))
-        made.append(("validation.png", "Scores of the validation rows", charts.validation(runs, PAPER)))
-        made.append(("reliability.png", "Reliability on the test texts", charts.reliability(runs, PAPER)))
-        some = f", the largest {charts.LARGEST} classes" if len(_sizes(own)) > charts.LARGEST else ""
-        if base is not None and _sizes(base) == _sizes(own):
-            changed = f"Confusion matrix{some}: texts more or fewer than in {name}; orange is for the worse"
-            matrix = charts.confusion_change(own[CONFUSION], base[CONFUSION], PAPER)
-            made.append(("confusion.png", changed, matrix))
-        else:
-            made.append(("confusion.png", f"Confusion matrix{some}", charts.confusion(own[CONFUSION], PAPER)))
+        alike = base is None or list(base[VALIDATION]) == list(own[VALIDATION])
+        made.append(
+            ("validation.png", "Scores of the validation rows", charts.validation(runs if alike else {"": own}, PAPER))
+        )
+        for kind, draw in (("lines", charts.lines), ("bars", charts.bars)):
+            for path in of_form(own, kind):
+                both = runs if base is None or path in base else {"": own}
+                made.append((f"{_stem(path)}.png", _headed(path), draw(both, path, PAPER)))
+        for path in of_form(own, "matrix"):
+            made.append((f"{_stem(path)}.png", *_matrix(own[path], (base or {}).get(path), name, _headed(path))))
         for file, _, figure in made:
             png(figure, folder / file)
     return [(file, caption) for file, caption, _ in made]
 
 
-def _sizes(plots: Plots) -> dict[str, float]:
+def _matrix(own: Table, base: Table | None, name: str, headed: str) -> tuple[str, Figure]:
+    some = f", the largest {charts.LARGEST}" if len(charts.classes(own, None)) > charts.LARGEST else ""
+    if base is not None and _sizes(base) == _sizes(own):
+        changed = f"{headed}{some}: examples more or fewer than in {name}; orange is for the worse"
+        return changed, charts.matrix_change(own, base, PAPER)
+    return f"{headed}{some}", charts.matrix(own, PAPER)
+
+
+def _stem(path: str) -> str:
+    return title(path).replace(" ", "-")
+
+
+def _headed(path: str) -> str:
+    said = title(path)
+    return said[:1].upper() + said[1:]
+
+
+def _sizes(table: Table) -> dict[str, float]:
     """Return how many examples each class has: two matrices compare when these agree."""
-    table, sizes = plots[CONFUSION], dict.fromkeys(plots[CONFUSION]["actual"], 0.0)
+    sizes = dict.fromkeys(table["actual"], 0.0)
     for name, examples in zip(table["actual"], table["examples"], strict=True):
         sizes[name] += examples
     return sizes

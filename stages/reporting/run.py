@@ -13,7 +13,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from stages.core import yaml12
 from stages.core.errors import InputError
-from stages.reporting.tables import PLOTS, TRACE, TRACE_SHAPE, WORST, WORST_SHAPE, Table, parse
+from stages.reporting.tables import (
+    CURVES,
+    SCORED,
+    TRACE,
+    TRACE_SHAPE,
+    WORST,
+    WORST_SHAPE,
+    Table,
+    form,
+    parse,
+    shape_of,
+)  # fmt: skip
 
 
 class Metrics(BaseModel):
@@ -28,7 +39,7 @@ class Data(Metrics):
     train_rows: int
     validation_rows: int
     test_rows: int
-    classes: int
+    classes: int | None = None
     dropped_rows: int
 
 
@@ -54,6 +65,7 @@ class Scores(Metrics):
 
     intervals: dict[str, tuple[float, float]]  # 95 %
     notes: list[str]
+    metrics: list[tuple[str, str, float | None, float | None]]  # name, better, margin, worst: the main one first
 
     def flat(self) -> dict[str, float | None]:
         """Return {score: value} of the whole test split, by name; null where it is not defined."""
@@ -110,7 +122,9 @@ def read(root: Path, locked: Locked, texts: bool) -> Run:
 
     Raises InputError that names every file that is missing, or the first that is not as the stages write it.
     """
-    needed = ["params.yaml", *METRICS, *PLOTS, TRACE, *([SUMMARY, WORST] if texts else [])]
+    found = [path.relative_to(root).as_posix() for path in root.glob(f"{SCORED}/*/*.tsv")]
+    plots = [*CURVES, *sorted(filter(form, found))]
+    needed = ["params.yaml", *METRICS, *plots, TRACE, *([SUMMARY, WORST] if texts else [])]
     if missing := [name for name in needed if not (root / name).is_file()]:
         raise InputError(
             f"{', '.join(missing)}: no such file: run dvc repro, or dvc pull for what others have computed"
@@ -124,7 +138,7 @@ def read(root: Path, locked: Locked, texts: bool) -> Run:
         training=_metrics(Training, contents["metrics/finetune.json"], "metrics/finetune.json"),
         scores=_metrics(Scores, contents["metrics/evaluate.json"], "metrics/evaluate.json"),
         environment=_metrics(Environments, known, ENVIRONMENT).finetune,
-        plots={name: parse(contents[name], name, shape) for name, shape in PLOTS.items()},
+        plots={name: parse(contents[name], name, shape_of(name)) for name in plots},
         trace=(parse(contents[TRACE], TRACE, TRACE_SHAPE)["chain"] or [""])[-1],
         summary=_metrics(Summary, contents[SUMMARY], SUMMARY) if texts else None,
         worst=parse(contents[WORST], WORST, WORST_SHAPE) if texts else None,

@@ -1,47 +1,56 @@
 """95 % intervals by the bootstrap: how far the scores would move on another test set of the same size.
 
-Percentile intervals (Efron and Tibshirani 1993, ch. 13). Rows are drawn from the whole test set, not within classes:
-another test set would have other class counts too, and a resample within classes would leave a class of one row no
-spread at all. The price is that a rare class may be missing from a resample; the averages over classes then go over
-the others, which is what they do for any set of rows, and Matthews' correlation, undefined when one class alone is
-left, counts 0 there.
+Percentile intervals (Efron and Tibshirani 1993, ch. 13). Examples are drawn from the whole test set, not within
+classes: another test set would have other class counts too, and a resample within classes would leave a class of one
+example no spread at all. The price is that a rare class may be missing from a resample; the averages over classes then
+go over the others, which is what they do for any set of rows.
 
-The seed alone decides which rows a resample holds, so two runs scored on the same test set are compared on the same
-resamples.
+The seed alone decides which examples a resample holds, so two runs scored on the same test set are compared on the same
+resamples. A score that is a function of sums over examples needs nothing of a resample but how often each is in it.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-from stages.scoring.headline import Floats, Labels, Tally, losses
-from stages.scoring.probabilities import predicted
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.scoring.metric import Metric
 
 LEVEL = 0.95
-ROWS_AT_ONCE = 1_000_000  # rows drawn at a time: bounds the memory (about 50 MB)
+ROWS_AT_ONCE = 1_000_000  # examples drawn at a time: bounds the memory (about 30 MB)
 
 
-def intervals(labels: Labels, probabilities: Floats, resamples: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Return the (lower, upper) ends for accuracy, macro_f1, weighted_f1, mcc and log_loss.
+class Judged(Protocol):
+    """Examples with what the model said of them."""
 
-    labels (N,), probabilities (N, C), N at least 1.
-    """
+    def __len__(self) -> int: ...
+
+    def take(self, indices: NDArray[np.int64]) -> Judged:
+        """Return the examples at `indices`, in that order; one may come several times."""
+
+
+def intervals(judged: Any, metrics: Mapping[str, Metric], resamples: int, seed: int) -> dict[str, tuple[float, float]]:
+    """Return the (lower, upper) ends for each of `metrics`; `judged` are N examples, N at least 1."""
     generator = np.random.Generator(np.random.PCG64(seed))
-    rows, classes = probabilities.shape
-    predictions, row_losses = predicted(probabilities), losses(labels, probabilities)
-    drawn: dict[str, list[Floats]] = {}
+    rows = len(judged)
+    counts: dict[Callable[[Any], Any], Any] = {}
+    for metric in metrics.values():
+        if metric.counts is not None and metric.counts not in counts:
+            counts[metric.counts] = metric.counts(judged)
+    drawn: dict[str, list[NDArray[Any]]] = {name: [] for name in metrics}
     at_once = max(1, ROWS_AT_ONCE // rows)
     for start in range(0, resamples, at_once):
         chosen = generator.integers(0, rows, size=(min(at_once, resamples - start), rows))
-        tally = Tally.of(labels[chosen], predictions[chosen], classes)
-        for name, values in (
-            ("accuracy", tally.accuracy()),
-            ("macro_f1", tally.macro_f1()),
-            ("weighted_f1", tally.weighted_f1()),
-            ("mcc", tally.mcc()),
-            ("log_loss", row_losses[chosen].mean(axis=1)),
-        ):
-            drawn.setdefault(name, []).append(values)
+        times = np.stack([np.bincount(sample, minlength=rows) for sample in chosen]).astype(np.float64)
+        sums = {of: times @ held for of, held in counts.items()}  # (R, K)
+        for name, metric in metrics.items():
+            if metric.counts is None:
+                drawn[name].append(np.array([metric.value(judged.take(sample)) for sample in chosen]))
+            else:
+                drawn[name].append(np.asarray(metric.value(sums[metric.counts])))
     tail = (1 - LEVEL) / 2
     found = {}
     for name, parts in drawn.items():

@@ -10,9 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from stages.scoring.headline import Floats, Labels
-from stages.scoring.probabilities import predicted
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -26,10 +24,8 @@ class Bin:
     accuracy: float
 
 
-def reliability(labels: Labels, probabilities: Floats, bins: int) -> list[Bin]:
-    """Return the bins that hold rows, from low to high confidence. labels (N,), probabilities (N, C)."""
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = predicted(probabilities) == labels
+def reliability(confidence: NDArray[np.float64], correct: NDArray[np.bool_], bins: int) -> list[Bin]:
+    """Return the bins that hold predictions, from low to high. confidence (N,) in [0, 1], correct (N,)."""
     places = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     counts = np.bincount(places, minlength=bins)
     confidences = np.bincount(places, weights=confidence, minlength=bins)
@@ -39,6 +35,12 @@ def reliability(labels: Labels, probabilities: Floats, bins: int) -> list[Bin]:
         for i, n in enumerate(counts)
         if n
     ]
+
+
+def drawn(found: list[Bin]) -> list[tuple[str, float, float, None]]:
+    """Return the bins as a curve of metrics/evaluate/lines/: accuracy by confidence, beside that of a perfect model."""
+    own = [("this model", bin.confidence, bin.accuracy, None) for bin in found]
+    return [*own, ("as confident as right", 0.0, 0.0, None), ("as confident as right", 1.0, 1.0, None)]
 
 
 def expected_calibration_error(found: list[Bin]) -> float:

@@ -1,4 +1,4 @@
-"""All that is said of one set of predictions: the scores, the report in text, and the plots' data."""
+"""All that is said of one set of predictions: the scores, the report in text, the plots' data, what went wrong."""
 
 from __future__ import annotations
 
@@ -6,67 +6,56 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.core.shown import plotted, terminal
-from stages.scoring.bootstrap import intervals
-from stages.scoring.calibration import reliability
-from stages.scoring.curves import MACRO, MICRO, precision_recall, roc
-from stages.scoring.headline import Floats, Labels
-from stages.scoring.scores import CONFUSION, class_table, confusion, scores
+from stages.core.shown import terminal
+from stages.scoring.metric import Metric
 
+LINES = ("curve", "x", "y", "area")  # columns of the plots, by form
+BARS = ("x", "y")
+MATRIX = ("actual", "predicted", "examples", "share", "row", "column")
 DECIMALS = 6  # more than a test set resolves, and few enough that processors seldom disagree in them
 
 
 @dataclass(frozen=True)
+class Options:
+    """How the examples are scored."""
+
+    bins: int  # of confidence, for the calibration error
+    resamples: int  # of the intervals
+    seed: int  # of the resamples
+
+
+@dataclass(frozen=True)
 class Report:
-    """Scores by name, DETAILS among them, the report to be read, and {file name: (header, rows)} of the plots."""
+    """What evaluate writes of the scores."""
 
-    scores: dict[str, Any]
-    text: str
-    tables: dict[str, tuple[Sequence[str], list[Any]]]
+    scores: dict[str, Any]  # by name: those of `metrics/evaluate.json` are numbers, `intervals`, `metrics` and `notes`
+    text: str  # to be read
+    tables: dict[str, tuple[Sequence[str], list[Any]]]  # {file below metrics/evaluate/: (header, rows)}
 
 
-def report(
-    labels: Labels, probabilities: Floats, names: Sequence[str], *, bins: int, resamples: int, seed: int
-) -> Report:
-    """Score `probabilities` (N, C) by `labels` (N,), N at least 1; `names` are those of the C classes.
+@dataclass(frozen=True)
+class Wrong:
+    """An example that the model got wrong."""
 
-    `bins` are those of the calibration error; `resamples` and their `seed` are those of the intervals.
-    """
-    bars = reliability(labels, probabilities, bins)
-    found = scores(labels, probabilities, names, bars)
-    found["intervals"] = {
-        name: list(ends)
-        for name, ends in intervals(labels, probabilities, resamples, seed).items()
-        if found[name] is not None
-    }
-    drawn = plotted(names, (MACRO, MICRO))
-    tables: dict[str, tuple[Sequence[str], list[Any]]] = {
-        "confusion.tsv": (CONFUSION, confusion(labels, probabilities, drawn)),
-        "roc.tsv": (("curve", "fpr", "tpr", "area"), roc(labels, probabilities, drawn)),
-        "precision_recall.tsv": (
-            ("curve", "recall", "precision", "area"),
-            precision_recall(labels, probabilities, drawn),
-        ),
-        "reliability.tsv": (
-            ("low", "high", "confidence", "accuracy", "examples"),
-            [(b.low, b.high, b.confidence, b.accuracy, b.examples) for b in bars],
-        ),
-    }
-    return Report(
-        rounded(found),
-        f"{headline(found)}\n{class_table(labels, probabilities, names)}",
-        {name: (header, rounded(rows)) for name, (header, rows) in tables.items()},
-    )
+    row: int
+    actual: str
+    predicted: str
+    detail: str  # how sure the model was, or how far off
 
 
 def headline(found: Mapping[str, Any]) -> str:
-    """Return the flat scores of `scores`, one a line, with their intervals where there are such, and the notes."""
+    """Return the flat scores, one a line, with their intervals where there are such, and the notes."""
     lines = [f"{found['examples']} examples; 95 % intervals in brackets"]
     for name, value in found.items():
         if isinstance(value, float):
             ends = found["intervals"].get(name)
             lines.append(f"{name:18}{value:.4f}" + (f"  [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else ""))
     return "\n".join([*lines, *map(terminal, found["notes"])]) + "\n"
+
+
+def judged_by(metrics: Mapping[str, Metric]) -> list[list[Any]]:
+    """Return [name, better, margin, worst] of each, the main one first: by these others compare two runs."""
+    return [[name, metric.better, metric.margin, metric.worst] for name, metric in metrics.items()]
 
 
 def rounded(value: Any) -> Any:

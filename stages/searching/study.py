@@ -54,7 +54,7 @@ class Study:
         Raises InputError when the study of this name was begun with something else.
         """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.name, self.space, self.metric, self.seed = name, space, metric, seed
+        self.name, self.space, self.metric, self.better, self.seed = name, space, metric, better, seed
         self._study = optuna.create_study(
             storage=f"sqlite:///{folder.resolve() / 'study.db'}",
             study_name=name,

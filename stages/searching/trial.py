@@ -40,7 +40,7 @@ class Point:
     """What was measured on the validation rows at one time of the training."""
 
     epoch: float
-    scores: dict[str, float]  # loss, accuracy, macro_f1
+    scores: dict[str, float]  # of the validation rows
 
 
 @dataclass

@@ -23,7 +23,6 @@ from stages.training.trace import COLUMNS as TRACE
 from stages.training.trace import Trace
 
 STEPS = ("step", "epoch", "loss", "lr", "grad_norm")
-VALIDATION = ("step", "epoch", "loss", "accuracy", "macro_f1")
 BESTS_KEPT = 3  # a kept checkpoint names a best that is at most one older than the newest
 
 
@@ -37,7 +36,8 @@ class Settings:
     clip_norm: float | None
     evaluate_every: int  # steps
     checkpoint_every: int  # steps
-    best_metric: str  # a column of VALIDATION
+    scores: tuple[str, ...]  # what `validate` returns, in the order of the columns of validation.tsv
+    best_metric: str  # one of them
     higher: bool  # whether more of it is better
     patience: int | None  # evaluations without improvement, then stop; None never stops
     min_delta: float  # what counts as an improvement for patience
@@ -144,7 +144,7 @@ class Loop:
         state, settings = self.state, self.settings
         if self.group.rank == 0:
             epoch = round(state.step / self.batches.plan.steps_per_epoch, 4)
-            self.curves["validation"].append(tsv_line((state.step, epoch, *(found[c] for c in VALIDATION[2:]))))
+            self.curves["validation"].append(tsv_line((state.step, epoch, *(found[name] for name in settings.scores))))
         value = found[settings.best_metric] * (1 if settings.higher else -1)
         if state.reference is None or value > state.reference + settings.min_delta:
             state.reference, state.waited = value, 0
@@ -181,7 +181,8 @@ class Loop:
         found, contents = self._sound() if self.group.rank == 0 else (None, {})
         kept = self.group.gather(None if found is None else found.state["loop"])[0]
         if self.group.rank == 0:
-            for name, columns in (("steps", STEPS), ("validation", VALIDATION), ("trace", TRACE)):
+            validation = ("step", "epoch", *self.settings.scores)
+            for name, columns in (("steps", STEPS), ("validation", validation), ("trace", TRACE)):
                 file = f"{name}.tsv"
                 self.curves[name] = Curve(self.live / file, self.scratch / file, columns, contents.get(name))
         if kept is None:

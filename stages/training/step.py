@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from stages.core.errors import InputError
-from stages.interfaces import Objective, TokenRows
+from stages.interfaces import Head, Objective, Part, TokenRows
+from stages.models import compute, takes_segments
 from stages.repro.draws import undrawn
 from stages.repro.streams import Streams
 from stages.repro.workers import Group
@@ -38,40 +39,40 @@ class Gradient:
 class Loss:
     """What a model is asked to make small, in which precision."""
 
+    head: Head
     objective: Objective
-    class_weights: Tensor | None  # (C,) float32, or None for all ones
+    classes: np.ndarray[Any, Any] | None  # (C,) float32: weights of the classes, or None for all ones
     precision: str  # float32, or bfloat16 for matrix products alone
 
-    def __call__(self, model: Any, inputs: Mapping[str, Tensor], labels: Tensor) -> Tensor:
-        """Return the sum of the losses of a shard (scalar)."""
-        device = labels.device
-        half = torch.autocast(device.type, torch.bfloat16) if self.precision == "bfloat16" else contextlib.nullcontext()
-        with half:
-            logits = model(**{name: value.to(device) for name, value in inputs.items()}).logits
-        return self.objective.loss(logits.float(), labels, self.class_weights)
+    def __call__(self, model: Any, part: Part, pad: int, device: torch.device) -> Tensor:
+        """Return the weighted sum of the losses of a shard (scalar)."""
 
-    def weight(self, labels: np.ndarray[Any, Any]) -> float:
-        """Return what a batch's sum is divided by: the examples' number, or the sum of their class weights."""
-        if self.class_weights is None:
-            return float(len(labels))
-        return float(self.class_weights.cpu()[torch.from_numpy(labels)].sum())
+        def forward() -> Tensor:
+            half = self.precision == "bfloat16"
+            with torch.autocast(device.type, torch.bfloat16) if half else contextlib.nullcontext():
+                return compute(model, self.head, part, pad, device).float()
+
+        losses = self.objective.losses(forward, self.head, part)
+        weights = torch.from_numpy(self.head.weights(part, self.classes)).to(losses.device)
+        return (losses * weights).sum()
+
+    def weight(self, part: Part) -> float:
+        """Return what the sum over a shard adds to what a batch is divided by: the sum of its outputs' weights."""
+        return float(self.head.weights(part, self.classes).sum(dtype=np.float64))
 
 
 class Batches:
     """Computes the gradient of each batch of `plan` for `model`, whose input embedding it exchanges."""
 
-    def __init__(
-        self, model: Any, rows: TokenRows, collate: Callable[..., dict[str, Tensor]], plan: Plan, loss: Loss,
-        streams: Streams, group: Group,
-    ) -> None:  # fmt: skip
+    def __init__(self, model: Any, rows: TokenRows, plan: Plan, loss: Loss, streams: Streams, group: Group) -> None:
         self.model = model
         self.rows = rows
-        self.collate = collate
         self.plan = plan
         self.loss = loss
         self.streams = streams
         self.group = group
         self.masks = Masks()
+        self.segments = takes_segments(model) and "token_type_ids" in rows.take(np.arange(1))
         self.embedding = embedding.install(model)
         table = None if self.embedding is None else self.embedding.weight
         self.parameters = [p for p in model.parameters() if p.requires_grad and p is not table]
@@ -89,21 +90,19 @@ class Batches:
         Raises InputError when it is not finite.
         """
         shards = self.plan.shards(step)
-        tokens = [self.rows.tokens(shard.rows) for shard in shards]
+        parts = [self.rows.take(shard.rows) for shard in shards]
         if self.embedding is not None:
-            ids = np.concatenate([row for shard in tokens for row in shard] + [np.array([self.rows.pad])])
+            ids = np.concatenate([row for part in parts for row in part["input_ids"]] + [np.array([self.rows.pad])])
             self.embedding.begin(torch.from_numpy(ids.astype(np.int64)).to(self.group.device))
         leaves = self.parameters if self.embedding is None else [*self.parameters, self.embedding.table]
-        weight = self.loss.weight(self.rows.labels[np.concatenate([shard.rows for shard in shards])])
+        weight = sum(map(self.loss.weight, parts)) or 1.0  # a batch without outputs has no gradient
 
         def leaf(index: int, onto: list[Tensor] | None) -> list[Tensor]:
             for place, parameter in enumerate(leaves):
                 parameter.grad = None if onto is None else onto[place]
             self.masks.begin(self.streams.key("dropout", step, index))
-            inputs = self.collate(tokens[index], shards[index].length, self.rows.pad)
-            labels = torch.from_numpy(self.rows.labels[shards[index].rows]).to(self.group.device)
             with undrawn(self.model), self.masks:
-                loss = self.loss(self.model, inputs, labels) / weight
+                loss = self.loss(self.model, parts[index], self.rows.pad, self.group.device) / weight
             loss.backward()  # type: ignore[no-untyped-call]
             summed = [p.grad if p.grad is not None else torch.zeros_like(p) for p in leaves]
             return [
@@ -124,7 +123,7 @@ class Batches:
                 f"step {step + 1}: the loss is {loss} and the gradient's norm {norm}: training diverged; "
                 "lower train.lr, lengthen train.warmup or set train.clip_norm"
             )
-        count = sum(len(row) for shard in tokens for row in shard)
+        count = sum(int(part["length"].sum()) for part in parts)
         return Gradient(reduced.leaves, reduced.digests, loss, norm, stops > 0, count)
 
     @contextlib.contextmanager

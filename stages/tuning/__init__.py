@@ -1,8 +1,7 @@
 """Which parameters learn: `train.tuning`."""
 
-from stages.interfaces import Tuning
-from stages.tuning.bitfit import BitFit
-from stages.tuning.frozen import Frozen
-from stages.tuning.full import Full
-
-TUNING: dict[str, type[Tuning]] = {"full": Full, "frozen": Frozen, "bitfit": BitFit}
+TUNING = {
+    "full": "stages.tuning.full:Full",
+    "frozen": "stages.tuning.frozen:Frozen",
+    "bitfit": "stages.tuning.bitfit:BitFit",
+}

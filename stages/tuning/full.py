@@ -16,3 +16,7 @@ class Full:
     def apply(self, model: nn.Module, head: frozenset[str]) -> nn.Module:
         """Let every parameter of `model` learn, in place."""
         return model.requires_grad_(True)
+
+    def merged(self, model: nn.Module) -> nn.Module:
+        """Return the model as it is."""
+        return model

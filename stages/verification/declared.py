@@ -24,14 +24,14 @@ def of(repository: Path, sha: str, recipe: str | None) -> Lock:
     is missing or broken.
     """
     where = f"of commit {sha[:12]}"
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, graph.GRAPH).write_bytes(_file(repository, sha, graph.GRAPH))
-        stages = graph.stages(Path(folder))
     params = _tree(repository, sha, str(PARAMS))
     for overlay in _overlays(repository, sha, recipe) if recipe is not None else ():
         for section, keys in overlay.items():
             both = isinstance(keys, dict) and isinstance(params.get(section), dict)
             params[section] = {**params[section], **keys} if both else keys
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, graph.GRAPH).write_bytes(_file(repository, sha, graph.GRAPH))
+        stages = graph.stages(Path(folder), params)
     paths = {path for stage in stages for path in stage.deps}
     digests = {path: plan.md5_of(dict(objects.files(repository, sha, path)), path) or "" for path in sorted(paths)}
     try:

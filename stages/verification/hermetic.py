@@ -31,12 +31,14 @@ from stages.core import yaml12
 from stages.core.cli import errors_told
 from stages.core.errors import InputError
 from stages.core.files import read_json, write_json
+from stages.core.params import REGISTRIES
 from stages.project.graph import GRAPH, Stage, stages
 from stages.repro.digests import of_folder
 from stages.verification import confinement, watching
 
 PARAMS = "params.yaml"
-PACKAGE = "stages/__init__.py"  # of no stage's deps, for a test keeps it free of code
+# Of no stage's deps, for tests keep them free of code: they hold the names of plug-ins, or nothing.
+NAMES = ("stages/__init__.py", *sorted(f"{name.replace('.', '/')}/__init__.py" for name in REGISTRIES))
 RECORD = "metrics/environment.json"  # no output, for it differs between runs that came out the same
 SCRATCH = ".reprise"
 NONE = "none: programs other than Python are not seen"
@@ -89,7 +91,7 @@ def run(project: Path, stage: Stage, python: str = sys.executable) -> list[str]:
 
 
 def _fill(sandbox: Path, project: Path, stage: Stage) -> None:
-    for name in (*stage.deps, *([PACKAGE] if (project / PACKAGE).is_file() else [])):
+    for name in (*stage.deps, *(name for name in NAMES if (project / name).is_file())):
         source, target = project / name, sandbox / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
@@ -134,7 +136,7 @@ def _confined(sandbox: Path, project: Path) -> list[str]:
 def _ended(sandbox: Path, project: Path, stage: Stage, log: Path, python: list[str]) -> tuple[int, str]:
     """Run the stage's command; return its exit code and the last line it said on standard error."""
     watched = {
-        "sandbox": str(sandbox), "project": str(project), "log": str(log), "reads": [*stage.deps, PARAMS, PACKAGE],
+        "sandbox": str(sandbox), "project": str(project), "log": str(log), "reads": [*stage.deps, PARAMS, *NAMES],
         "writes": [*may_write(stage)], "free": [sys.prefix, sys.base_prefix],
     }  # fmt: skip
     environment = {**os.environ, watching.WATCHED: json.dumps(watched), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -35,7 +35,7 @@ class Reference:
 def committed(repository: Path, sha: str, folder: Path, worktree: bool = False) -> Reference:
     """Return what the commit says came out (the working tree, if `worktree`), its bytes gathered in `folder`.
 
-    Raises InputError for a commit without dvc.lock.
+    Raises InputError for a commit without dvc.lock, and for one whose metrics are not those that it states.
     """
 
     def read(path: str) -> bytes | None:
@@ -51,7 +51,12 @@ def committed(repository: Path, sha: str, folder: Path, worktree: bool = False) 
     cache = _cache(repository)
     for path, md5 in lock.outputs(found).items():
         kept = read(path) if path.startswith("metrics/") else None
-        if kept is not None and hashlib.md5(kept).hexdigest() == md5:
+        if kept is not None and hashlib.md5(kept).hexdigest() != md5:
+            raise InputError(
+                f"{LOCK} of {where}: says {path} has the MD5 {md5}, but the file beside it has "
+                f"{hashlib.md5(kept).hexdigest()}: no run left this; run dvc repro and commit what it writes"
+            )
+        if kept is not None:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(kept)
         else:

@@ -29,7 +29,7 @@ class Maker:
     def pairs(self, rows: Rows) -> Pairs:
         """Return the rows as they were given."""
         texts, labels = list(self.texts), list(self.labels)
-        return [(texts[t], labels[c]) for t, c in zip(rows.texts, rows.labels, strict=True)]
+        return [(texts[t], labels[c]) for t, c in zip(rows.examples, rows.answers, strict=True)]
 
 
 @pytest.fixture

@@ -61,12 +61,12 @@ def test_leaks_have_no_vote_in_conflicts(cleaned: Any, maker: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("leakage", r"train.tsv, line 5: its text is also in the test split \(test.tsv\), and data.leakage is error"),
+        ("leakage", r"train.tsv, line 5: it is also in the test split \(test.tsv\), and data.leakage is error"),
         (
             "conflicts",
-            r"train.tsv, line 3: its text has another label too \(2 such rows\), and data.conflicts is error",
+            r"train.tsv, line 3: it stands with another answer too \(2 such rows\), and data.conflicts is error",
         ),
-        ("duplicates", r"train.tsv, line 6: text and label stand above, and data.duplicates is error"),
+        ("duplicates", r"train.tsv, line 6: it stands above with the same answer, and data.duplicates is error"),
     ],
 )
 def test_errors_name_the_first_row_and_the_key(cleaned: Any, key: str, message: str) -> None:
@@ -79,9 +79,9 @@ def test_the_census_counts_faults_whatever_the_policy(maker: Any) -> None:
     train = maker.rows([("t", "a"), ("t", "a"), ("t", "b"), ("u", "a"), ("v", "c"), ("v", "c")])
     test = maker.rows([("u", "a"), ("u", "b"), ("w", "a")])
     assert census(Splits({"train": train, "test": test})) == {
-        "duplicate_texts": 3,
+        "duplicate_examples": 3,
         "duplicate_rows": 2,
-        "conflicting_texts": 1,
+        "conflicting_examples": 1,
         "conflicting_rows": 3,
         "leakage": {"test": {"rows": 2, "training_rows": 1}},
     }
@@ -94,9 +94,9 @@ def test_after_cleaning_each_text_stands_once_and_in_one_split(
 ) -> None:
     splits = Splits({"train": maker.rows([*train, ("only here", "a")]), "test": maker.rows(test)})
     clean(splits, "drop", conflicts, "drop")
-    texts = splits.rows["train"].texts.tolist()
+    texts = splits.rows["train"].examples.tolist()
     assert len(texts) == len(set(texts))
-    assert not set(texts) & set(splits.rows["test"].texts.tolist())
+    assert not set(texts) & set(splits.rows["test"].examples.tolist())
     assert sum(splits.dropped["train"].values()) + len(texts) == len(train) + 1
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import signal
 import unicodedata
+from typing import Any
 
 import pytest
 
 from stages.cleaning import keeping
 from stages.cleaning.keeping import search
-from stages.cleaning.reading import blank, normalised
+from stages.cleaning.values import blank, normalised, value
 from stages.core.errors import InputError
 
 UNSEEN = [
@@ -61,3 +62,40 @@ def test_a_search_that_backtracks_is_stopped(monkeypatch: pytest.MonkeyPatch) ->
         assert not found("b", "t, line 3")
     assert signal.getsignal(signal.SIGVTALRM) == before
     assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "found"),
+    [
+        (" a\u0301 ", "text", "á"),
+        ("\u200b", "text", None),
+        ("EU  rejects\t", "words", ("EU", "rejects")),
+        (["EU ", "New York"], "words", ("EU", "New York")),
+        ([], "words", None),
+        (" ", "words", None),
+        (" 3.50 ", "number", 3.5),
+        (0.25, "number", 0.25),
+        ("-0", "number", 0.0),
+        ("", "number", None),
+    ],
+)
+def test_a_cell_is_what_its_column_holds(cell: Any, kind: Any, found: object) -> None:
+    assert repr(value(cell, kind, "t, line 1", "a")) == repr(found)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "message"),
+    [
+        (1.5, "text", "t, line 1: found the number 1.5 in column 'a', wanted text, a whole number, a boolean or null"),
+        (["x"], "text", "t, line 1: found a list in column 'a', wanted text"),
+        (1.5, "words", "t, line 1: found the number 1.5 in column 'a', wanted words"),
+        (["x", "\u200b"], "words", "t, line 1: column 'a': word 2 is empty"),
+        ("many", "number", "t, line 1: found 'many' in column 'a', wanted a number"),
+        ("inf", "number", "t, line 1: found inf in column 'a', wanted a finite number"),
+        (float("inf"), "number", "t, line 1: found inf in column 'a', wanted a finite number"),
+        (["1"], "number", "t, line 1: found a list in column 'a'"),
+    ],
+)
+def test_what_is_no_such_cell_is_told(cell: Any, kind: Any, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        value(cell, kind, "t, line 1", "a")

@@ -20,7 +20,7 @@ VALIDATION_OF_42 = [13, 15, 16, 51, 52, 59, 64]  # ids, as this seed always draw
 
 
 def sizes(splits: Splits, split: str) -> list[int]:
-    return np.bincount(splits.rows[split].labels).tolist()
+    return np.bincount(splits.rows[split].answers).tolist()
 
 
 @given(sizes=st.lists(st.integers(1, 50), min_size=1, max_size=12), data=st.data())

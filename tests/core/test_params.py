@@ -52,8 +52,8 @@ class Train(Section):
     batch: Annotated[int, Field(ge=1)]
     shard: int
     lr: Annotated[float, Field(gt=0, lt=1)]
-    tuning: choice({"layers": Layers, "whole": Whole})  # type: ignore[valid-type]
-    stop: choice({"plateau": Stop}, tag="kind") | None = None  # type: ignore[valid-type]
+    tuning: choice({"layers": f"{__name__}:Layers", "whole": f"{__name__}:Whole"})  # type: ignore[valid-type]
+    stop: choice({"plateau": f"{__name__}:Stop"}, tag="kind") | None = None  # type: ignore[valid-type]
 
     @model_validator(mode="after")
     def _multiple(self) -> Train:
@@ -187,7 +187,7 @@ def test_what_another_stage_reads_is_not_looked_at() -> None:
             "name: whole\n    rates: {head: 1}",
             "params.yaml, line 9: train.tuning: rates: the head has the rate of train.lr",
         ),
-        ("train:\n  batch", "train: 3\ntask:\n  batch", "params.yaml, line 5: train: found 3, wanted an object"),
+        ("train:\n  batch", "train: 3\ntokenize:\n  batch", "params.yaml, line 5: train: found 3, wanted an object"),
     ],
 )
 def test_refusal(old: str, new: str, message: str) -> None:
@@ -207,7 +207,8 @@ def test_a_file_that_is_no_mapping() -> None:
     with pytest.raises(InputError) as caught:
         read("- 1\n")
     assert str(caught.value) == (
-        "params.yaml: found a list, wanted sections: seed, seed_streams, task, data, model, tokenize, train, evaluate"
+        "params.yaml: found a list, wanted sections: "
+        "seed, seed_streams, input, target, data, model, tokenize, train, evaluate"
     )
 
 

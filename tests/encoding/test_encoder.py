@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from stages.core.errors import InputError
 from stages.encoding import encoder, load_encoder
 
-MODEL = Path(__file__).parents[2] / "inputs" / "smoke" / "model"
+MODEL = Path(__file__).parents[2] / "files" / "smoke" / "model"
 VOCABULARY = 290
 Change = Callable[..., Path]
 
@@ -41,16 +41,16 @@ def test_ids_are_those_of_the_tokenizer_cut_by_itself(texts: list[str], length: 
     tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
     tokenizer.enable_truncation(length)
     wanted = [tokenizer.encode(text).ids for text in texts]
-    assert [ids for ids, _ in load_encoder(MODEL, length)(texts)] == wanted
+    assert [cut.ids for cut, _ in load_encoder(MODEL, length).texts(texts)] == wanted
 
 
 @given(texts=st.lists(st.text(max_size=20), max_size=8), characters=st.integers(1, 40))
 def test_ids_do_not_depend_on_how_many_texts_go_together(texts: list[str], characters: int) -> None:
     load = load_encoder(MODEL, 16)
-    wanted = [ids for ids, _ in load(texts)]
+    wanted = [cut.ids for cut, _ in load.texts(texts)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(encoder, "_CHARACTERS", characters)
-        assert [ids for ids, _ in load(texts)] == wanted
+        assert [cut.ids for cut, _ in load.texts(texts)] == wanted
 
 
 def test_ids_are_those_of_transformers() -> None:
@@ -58,7 +58,7 @@ def test_ids_are_those_of_transformers() -> None:
 
     texts = ["The old gull, drifting!", "Zürich 漢字 🙂", "", "word " * 40, "[SEP] [MASK]"]
     wanted = AutoTokenizer.from_pretrained(MODEL)(texts, truncation=True, max_length=16)["input_ids"]
-    assert [ids for ids, _ in load_encoder(MODEL, 16)(texts)] == wanted
+    assert [cut.ids for cut, _ in load_encoder(MODEL, 16).texts(texts)] == wanted
 
 
 def test_a_folder_with_a_word_list_alone_is_read_by_transformers(change: Change) -> None:
@@ -67,7 +67,9 @@ def test_a_folder_with_a_word_list_alone_is_read_by_transformers(change: Change)
     (folder / "tokenizer.json").unlink()
     (folder / "vocab.txt").write_text("".join(f"{word}\n" for word in sorted(vocabulary, key=vocabulary.__getitem__)))
     texts = ["The old gull, drifting!", "word " * 40]
-    assert [i for i, _ in load_encoder(folder, 16)(texts)] == [i for i, _ in load_encoder(MODEL, 16)(texts)]
+    assert [i.ids for i, _ in load_encoder(folder, 16).texts(texts)] == [
+        i.ids for i, _ in load_encoder(MODEL, 16).texts(texts)
+    ]
 
 
 def test_the_tokenizers_own_side_is_cut(change: Change) -> None:
@@ -75,18 +77,20 @@ def test_the_tokenizers_own_side_is_cut(change: Change) -> None:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(5, direction="left")
     tokenizer.save(str(folder / "tokenizer.json"))
-    ((ids, whole),) = load_encoder(folder, 4)(["the old gull"])
+    ((cut, whole),) = load_encoder(folder, 4).texts(["the old gull"])
+    ids = cut.ids
     assert ids == [2, *whole.ids[-2:], 3]
 
 
 def test_lengths_are_told_before_cutting() -> None:
-    ((ids, whole),) = load_encoder(MODEL, 5)(["the old gull sails"])
+    ((cut, whole),) = load_encoder(MODEL, 5).texts(["the old gull sails"])
+    ids = cut.ids
     assert (len(ids), len(whole)) == (5, 4)
 
 
 def test_the_encoder_knows_its_special_ids() -> None:
     found = load_encoder(MODEL, 8)
-    assert (found.pad, found.unknown, found.special, found.vocabulary) == (0, 1, 2, VOCABULARY)
+    assert (found.pad, found.unknown, found.special(), found.vocabulary) == (0, 1, 2, VOCABULARY)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +215,7 @@ def test_a_pattern_that_backtracks_without_end_is_given_up(change: Change, patte
     }
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     with pytest.raises(InputError, match=r"^the tokenizer cannot encode a text: the library panicked: .*retry-limit"):
-        list(load_encoder(folder, 8)(["a" * 60 + "b"]))
+        list(load_encoder(folder, 8).texts(["a" * 60 + "b"]))
 
 
 def test_a_chat_template_and_code_beside_the_tokenizer_are_never_run(change: Change, tmp_path: Path) -> None:

@@ -91,8 +91,8 @@ def test_one_tokenizer_everywhere(tmp_path: Path, case: str) -> None:
     base = folder(tmp_path / "base", case)
     target = saved(base, tmp_path / "saved")
     assert (target / "tokenizer.json").read_bytes() == (base / "tokenizer.json").read_bytes()
-    trained = [ids for ids, _ in load_encoder(base, 16)(PROBES)]
-    assert [ids for ids, _ in load_encoder(target, 16)(PROBES)] == trained
+    trained = [cut.ids for cut, _ in load_encoder(base, 16).texts(PROBES)]
+    assert [cut.ids for cut, _ in load_encoder(target, 16).texts(PROBES)] == trained
     assert reads_as_written(base, []) is CASES[case][3]
     assert reads_as_written(target, []) is True
     for kind in (AutoTokenizer, PreTrainedTokenizerFast):
@@ -111,8 +111,8 @@ def test_a_class_that_transformers_insists_on_is_seen(tmp_path: Path) -> None:
     write_json(base / "config.json", {"vocab_size": 400, "model_type": "qwen2"})
     target = saved(base, tmp_path / "saved")
     assert not reads_as_written(target, [])
-    trained = [ids for ids, _ in load_encoder(base, 16)(PROBES)]
-    assert [ids for ids, _ in load_encoder(target, 16)(PROBES)] == trained
+    trained = [cut.ids for cut, _ in load_encoder(base, 16).texts(PROBES)]
+    assert [cut.ids for cut, _ in load_encoder(target, 16).texts(PROBES)] == trained
     assert PreTrainedTokenizerFast.from_pretrained(target)(list(PROBES), truncation=True)["input_ids"] == trained
 
 
@@ -142,8 +142,8 @@ def test_a_word_list_alone_becomes_a_tokenizer_file(tmp_path: Path) -> None:
     write_json(base / "config.json", {"vocab_size": 400, "model_type": "bert", "pad_token_id": 0})
     target = saved(base, tmp_path / "saved")
     assert reads_as_written(target, [])
-    trained = [ids for ids, _ in load_encoder(base, 16)(PROBES)]
-    assert [ids for ids, _ in load_encoder(target, 16)(PROBES)] == trained
+    trained = [cut.ids for cut, _ in load_encoder(base, 16).texts(PROBES)]
+    assert [cut.ids for cut, _ in load_encoder(target, 16).texts(PROBES)] == trained
 
 
 def test_the_side_that_is_cut_is_kept(tmp_path: Path) -> None:
@@ -154,7 +154,8 @@ def test_the_side_that_is_cut_is_kept(tmp_path: Path) -> None:
     tokenizer.enable_truncation(7, direction="left")
     tokenizer.save(str(base / "tokenizer.json"))
     target = saved(base, tmp_path / "saved")
-    ((trained, _),) = load_encoder(target, 16)(["a " * 20 + "z"])
+    ((cut, _),) = load_encoder(target, 16).texts(["a " * 20 + "z"])
+    trained = cut.ids
     assert (len(trained), trained[-2]) == (16, WORDPIECES.index("z"))
     assert AutoTokenizer.from_pretrained(target)("a " * 20 + "z", truncation=True)["input_ids"] == trained
 

@@ -114,7 +114,7 @@ PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 
 @pytest.mark.parametrize("suffix", PACK)
-@pytest.mark.parametrize("kind", sorted(set(FORMATS) - {"parquet", "folders"}), indirect=True)
+@pytest.mark.parametrize("kind", sorted(set(FORMATS) - {"parquet", "folders", "conll"}), indirect=True)
 def test_compressed_files_are_read_as_they_are(reader: Format, write: Write, tmp_path: Path, suffix: str) -> None:
     rows = [["x", f"text number {n}"] for n in range(40)]
     write(tmp_path / "t", NAMES, rows)

@@ -223,11 +223,7 @@ def test_jsonl_reads_integers_booleans_and_nulls_as_text(path: Path) -> None:
         (b'{"a": 1', r"line 2: not JSON: column 8: Expecting ',' delimiter"),
         (b"[" * 100_000, "line 2: not JSON: nested too deeply; a file that is one"),
         (b'{"b": 1}', "line 2: no column 'a'"),
-        (b'{"a": 1.5}', "line 2: found the number 1.5 in column 'a', wanted text, a whole number, a boolean or null"),
-        (b'{"a": Infinity}', "line 2: found the number inf in column 'a'"),
-        (b'{"a": 1e300}', "line 2: found the number 1e.300 in column 'a'"),
         (b'{"a": "x", "a": "y"}', "line 2: not JSON: an object has the key 'a' twice"),
-        (b'{"a": ["x"]}', "line 2: found a list in column 'a'"),
         (
             b'{"a": 1' + b"0" * 5000 + b"}",
             r"line 2: not JSON: Exceeds the limit \(4300 digits\) .*: value has 5001 digits$",
@@ -312,7 +308,6 @@ def test_json_without_rows_has_none(path: Path) -> None:
         (b'[{"a": 1, "a": 2}]', "line 1, behind row 0: not JSON: an object has the key 'a' twice"),
         (b'[{"a": ' + b"[" * 100_000, "line 1, behind row 0: not JSON: nested too deeply"),
         (b'[{"a": 1}, {"b": 1}]', "row 2: no column 'a'"),
-        (b'[{"a": 1}, {"a": 1.5}]', "row 2: found the number 1.5 in column 'a'"),
     ],
 )
 def test_json_faults_are_told_with_their_place(path: Path, data: bytes, message: str) -> None:
@@ -340,11 +335,10 @@ def test_parquet_takes_whole_floats_as_integers_and_nan_as_missing(path: Path) -
     assert [cells for _, cells in Parquet().rows(path, "utf-8", ["a"])] == [["1"], [""], [""], ["-2"]]
 
 
-@pytest.mark.parametrize("value", [0.5, float("inf"), 1e300])
-def test_parquet_value_that_is_no_text_is_told_with_its_row(path: Path, value: float) -> None:
+@pytest.mark.parametrize("value", [0.5, float("inf"), 1e300, ["x", "y"]])
+def test_parquet_numbers_and_lists_are_cells_of_their_own(path: Path, value: object) -> None:
     pq.write_table(pa.table({"a": [None, value]}), path)
-    with pytest.raises(InputError, match=rf"t, row 2: found the number {re.escape(repr(value))} in column 'a'"):
-        list(Parquet().rows(path, "utf-8", ["a"]))
+    assert list(Parquet().rows(path, "utf-8", ["a"])) == [(1, [""]), (2, [value])]
 
 
 @pytest.mark.parametrize(("row", "cell"), NESTED)

@@ -11,11 +11,14 @@ import pytest
 import torch
 
 from stages.core.errors import InputError
-from stages.inference import logits, token_rows
+from stages.inference import outputs, token_rows
 from stages.interfaces import TokenRows
+from stages.models import build, compute
 from stages.repro.group import Alone
-from stages.tasks.classification import Classification
+from stages.targets.classes.head import Head
 from tests import tiny
+
+HEAD = Head({"labels": tiny.LABELS})
 
 
 class Shared:
@@ -46,27 +49,26 @@ def rows(folder: Path) -> TokenRows:
 
 
 def model(folder: Path) -> Any:
-    return Classification().model(folder / "base", tiny.LABELS, "pretrained", "new", {}, 1).model
+    return build(folder / "base", HEAD, "pretrained", "new", {}, 1).model
 
 
 def test_each_row_has_the_logits_it_has_by_itself(folder: Path, rows: TokenRows) -> None:
     net = model(folder).eval()
-    found = logits(net, rows, Classification().collate, Alone(torch.device("cpu")), "x")
+    found = outputs(net, rows, HEAD, Alone(torch.device("cpu")), "x")
     assert found.shape == (150, 3)
     for index in (0, 77, 149):
-        (row,) = rows.tokens(np.array([index]))
-        alone = net(torch.from_numpy(row.astype(np.int64))[None]).logits[0].detach().numpy()
+        part = rows.take(np.array([index]))
+        alone = compute(net, HEAD, part, rows.pad, torch.device("cpu"))[0].detach().numpy()
         np.testing.assert_allclose(found[index], alone, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [2, 4, 8])
 def test_workers_share_out_the_shards_without_a_trace(folder: Path, rows: TokenRows, size: int) -> None:
-    collate = Classification().collate
-    alone = logits(model(folder), rows, collate, Alone(torch.device("cpu")), "x")
+    alone = outputs(model(folder), rows, HEAD, Alone(torch.device("cpu")), "x")
     barrier, box, found = threading.Barrier(size), {}, {}
 
     def work(rank: int, net: Any) -> None:
-        found[rank] = logits(net, rows, collate, Shared(rank, size, barrier, box), "x")  # type: ignore[arg-type]
+        found[rank] = outputs(net, rows, HEAD, Shared(rank, size, barrier, box), "x")  # type: ignore[arg-type]
 
     threads = [threading.Thread(target=work, args=(rank, model(folder))) for rank in range(size)]
     for thread in threads:
@@ -79,7 +81,7 @@ def test_workers_share_out_the_shards_without_a_trace(folder: Path, rows: TokenR
 @pytest.mark.parametrize("training", [True, False])
 def test_the_model_goes_back_to_the_mode_it_was_in(folder: Path, rows: TokenRows, training: bool) -> None:
     net = model(folder).train(training)
-    logits(net, rows, Classification().collate, Alone(torch.device("cpu")), "x")
+    outputs(net, rows, HEAD, Alone(torch.device("cpu")), "x")
     assert net.training is training
 
 
@@ -87,4 +89,4 @@ def test_logits_that_are_not_finite_are_refused(folder: Path, rows: TokenRows) -
     net = model(folder)
     net.classifier.bias.data[0] = float("nan")
     with pytest.raises(InputError, match="not finite"):
-        logits(net, rows, Classification().collate, Alone(torch.device("cpu")), "x")
+        outputs(net, rows, HEAD, Alone(torch.device("cpu")), "x")

@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,22 @@ import pytest
 
 from stages.core import yaml12
 from stages.core.params import dvc_keys
+from stages.formats import FORMATS
+from stages.inputs import INPUTS
+from stages.objectives import OBJECTIVES
+from stages.sources import SOURCES
+from stages.targets import TARGETS
+from stages.tuning import TUNING
 from tests.pipeline.closure import ROOT, closure, dependencies
 
 STAGES = ("download", "preprocess", "tokenize", "finetune", "evaluate")
 COMPUTING = STAGES[1:]
+ROOMS = ("formats", "inputs", "objectives", "sources", "targets", "tuning")
+REGISTRIES = {f"stages/{room}/__init__.py" for room in ROOMS}
+REGISTERED = {
+    "data.format.name": FORMATS, "data.source.kind": SOURCES, "input.name": INPUTS, "model.source.kind": SOURCES,
+    "target.name": TARGETS, "train.objective.name": OBJECTIVES, "train.tuning.name": TUNING,
+}  # fmt: skip
 GRAPH: dict[str, Any] = yaml12.read(ROOT / "dvc.yaml")[0]["stages"]
 
 
@@ -54,11 +67,51 @@ def test_params_are_those_the_stage_reads(stage: str) -> None:
     assert not wrong, wrong
 
 
+def files(deps: Iterable[str]) -> set[str]:
+    """Return the Python files that paths of files and folders stand for."""
+    found = [ROOT / dep for dep in deps if dep.startswith("stages/")]
+    inner = [file for path in found for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+    return {file.relative_to(ROOT).as_posix() for file in inner}
+
+
+def named(dep: str) -> dict[str, str]:
+    """Return {plug-in: path} of a dep that names one by ${…}; {} of any other."""
+    key = re.search(r"\$\{(.*?)\}", dep)
+    return {name: dep.replace(key[0], name) for name in REGISTERED[key[1]]} if key else {}
+
+
+def modules(paths: Iterable[str]) -> list[str]:
+    return [path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in files(paths)]
+
+
 @pytest.mark.parametrize("stage", STAGES)
-def test_code_deps_are_the_import_closure(stage: str) -> None:
-    declared = {dep for dep in GRAPH[stage]["deps"] if dep.startswith("stages/")}
-    wrong = difference(declared, dependencies(f"stages.{stage}"), f"{stage}.deps")
+def test_code_deps_are_the_import_closure_of_the_stage_and_of_every_plugin(stage: str) -> None:
+    plugins = [path for dep in GRAPH[stage]["deps"] for path in named(dep).values()]
+    declared = files([dep for dep in GRAPH[stage]["deps"] if "${" not in dep]) | files(plugins)
+    found = closure(f"stages.{stage}").union(*(closure(module) for module in modules(plugins)))
+    wrong = difference(declared, found - REGISTRIES - {"stages/__init__.py"}, f"{stage}.deps")
     assert not wrong, wrong
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_plugin_needs_nothing_of_another(stage: str) -> None:
+    deps = GRAPH[stage]["deps"]
+    shared = files([dep for dep in deps if "${" not in dep]) | REGISTRIES | {"stages/__init__.py"}
+    for key, registry in REGISTERED.items():
+        for name in registry:
+            own = {named(dep)[name] for dep in deps if f"${{{key}}}" in dep}
+            found = set().union(*(closure(module) for module in modules(own)))
+            assert found <= shared | files(own), (key, name)
+
+
+@pytest.mark.parametrize("file", sorted(f"stages/{r}/__init__.py" for r in ROOMS))
+def test_a_registry_holds_nothing_but_names(file: str) -> None:
+    """It is no dependency: whatever stood in it could change a result unseen."""
+    doc, table = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
+    assert isinstance(doc, ast.Expr)
+    assert isinstance(table, ast.Assign)
+    found = ast.literal_eval(table.value)
+    assert all(f"stages.{Path(file).parent.name}.{name}" in where for name, where in found.items())
 
 
 @pytest.mark.parametrize("stage", COMPUTING)
@@ -75,14 +128,14 @@ def test_lists_are_sorted_and_free_of_repeats(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_data_deps_are_what_an_earlier_stage_writes(stage: str) -> None:
     earlier = {path for name in STAGES[: STAGES.index(stage)] for path in outputs(name)}
-    data = {dep for dep in GRAPH[stage]["deps"] if not dep.startswith("stages/")} - {"requirements.lock", "inputs"}
+    data = {dep for dep in GRAPH[stage]["deps"] if not dep.startswith("stages/")} - {"requirements.lock", "files"}
     assert {path for path in data if not any(_within(path, known) for known in earlier)} == set()
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_docstring_names_what_is_read_and_written(stage: str) -> None:
     text = docstring(stage)
-    deps = {dep for dep in GRAPH[stage]["deps"] if not dep.startswith("stages/")} - {"requirements.lock", "inputs"}
+    deps = {dep for dep in GRAPH[stage]["deps"] if not dep.startswith("stages/")} - {"requirements.lock", "files"}
     unnamed = sorted(p for p in deps | set(outputs(stage)) if p not in text and str(Path(p).parent) + "/" not in text)
     assert not unnamed, f"stages/{stage}.py: the docstring names none of {unnamed}"
     named = set(re.findall(r"\b(?:data|models|metrics)/[\w/.-]*\w", text))

@@ -13,11 +13,17 @@ from typing import Any
 import pytest
 from dvc.repo import Repo
 
+from stages import recipe
 from stages.core import yaml12
+from stages.project import graph
 from tests.pipeline.conftest import Clone
-from tests.pipeline.test_graph import GRAPH, STAGES
+from tests.pipeline.test_graph import GRAPH, REGISTRIES, ROOT, STAGES
 
-DEPS = sorted({dep for stage in STAGES for dep in GRAPH[stage]["deps"]})
+SMOKE = yaml12.values(
+    recipe.merged("smoke", (ROOT / "params.yaml").read_text(encoding="utf-8"), folder=ROOT / "recipes"), "smoke"
+)
+LISTED = {stage: [graph.resolved(dep, SMOKE) for dep in GRAPH[stage]["deps"]] for stage in STAGES}
+DEPS = sorted({dep for deps in LISTED.values() for dep in deps})
 PARAMS = sorted({key for stage in STAGES for key in GRAPH[stage]["params"]})
 
 
@@ -52,7 +58,7 @@ def altered(path: Path, text: bytes) -> Iterator[None]:
 
 
 def listed(kind: str, name: str) -> set[str]:
-    return {stage for stage in STAGES if name in GRAPH[stage][kind]}
+    return {stage for stage in STAGES if name in (LISTED[stage] if kind == "deps" else GRAPH[stage][kind])}
 
 
 def other(value: Any) -> Any:
@@ -86,3 +92,24 @@ def test_a_param(project: Project, key: str) -> None:
     with altered(path, json.dumps(tree).encode()):
         found = project.outdated()
     assert found == listed("params", key)
+
+
+@pytest.mark.parametrize("registry", sorted(REGISTRIES))
+def test_a_new_plugin_outdates_nothing(project: Project, registry: str) -> None:
+    path = project.root / registry
+    new = path.with_name("another.py")
+    new.write_text('"""Another."""\n')
+    room = path.parent.name
+    try:
+        with altered(
+            path, path.read_bytes().replace(b"}", f'    "another": "stages.{room}.another:Another",\n}}'.encode())
+        ):
+            assert project.outdated() == set()
+    finally:
+        new.unlink()
+
+
+def test_an_edited_score_scores_anew_and_trains_nothing(project: Project) -> None:
+    path = project.root / "stages/targets/classes/report.py"
+    with altered(path, path.read_bytes() + b"\n"):
+        assert project.outdated() == {"evaluate"}

@@ -47,7 +47,7 @@ def test_the_file_of_a_format_is_read_by_its_keys(tmp_path: Path, monkeypatch: p
     else:
         Path(f"train.{name}").write_text(first, encoding="utf-8")
     data = decode(Params, *yaml12.parse(merged(keys, tmp_path), "keys"), "keys").data
-    rows = list(data.format.rows(Path(f"train.{name}"), data.encoding, [data.columns.text, data.columns.label]))
+    rows = list(data.format.rows(Path(f"train.{name}"), data.encoding, list(data.columns.values())))
     assert len(rows) == 4
     assert len({label for _, (_, label) in rows}) == 4
 

@@ -66,7 +66,13 @@ def test_any_number_of_workers_gives_the_same(block: Ran, reproduced: Clone) -> 
 
 def test_plots_are_drawn(block: Ran) -> None:
     page = block("dvc plots show").clone.text("dvc_plots/index.html")
-    for title in ("Loss", "Learning rate", "Confusion matrix", "ROC curves", "Reliability"):
+    for title in (
+        "Loss",
+        "Learning rate",
+        "matrix/confusion.tsv",
+        "lines/precision_by_recall.tsv",
+        "bars/f1_by_class.tsv",
+    ):
         assert title in page
 
 
@@ -89,7 +95,7 @@ def test_every_page_is_reached_from_readme() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_it_names_is_there(reproduced: Clone, page: Path) -> None:
-    for name in re.findall(r"`((?:stages|metrics|data|models|benchmarks|inputs/tsv)/[\w./]+)`", PAGES[page]):
+    for name in re.findall(r"`((?:stages|metrics|data|models|benchmarks|files/tsv)/[\w./]+)`", PAGES[page]):
         assert (reproduced.root / name).exists() or (ROOT / name).exists(), name  # the clone lacks what is no output
 
 
@@ -98,5 +104,5 @@ def test_readme_is_short() -> None:
 
 
 def test_recipes_are_all_in_the_table() -> None:
-    named = set(re.findall(r"^\| `(\w+)`.* \| ", TEXT, re.MULTILINE))
+    named = set(re.findall(r"^\| `([\w-]+)`.* \| ", TEXT, re.MULTILINE))
     assert named >= {path.stem for path in Path(ROOT, "recipes").glob("*.yaml")}

@@ -15,7 +15,7 @@ def test_a_registered_model_is_fetched_and_predicts(clone: Clone, tmp_path: Path
     elsewhere = Clone(tmp_path / "elsewhere")
     elsewhere.root.mkdir()
     said = elsewhere.run(f"'{sys.executable}' -m dvc artifacts get '{clone.root}' classifier --stage prod --out got")
-    assert said.endswith("Downloaded 4 file(s) to 'got'\n")
+    assert said.endswith("Downloaded 5 file(s) to 'got'\n")
     predicted = clone.run(f"{TEXT} | python -m stages.predict --model '{elsewhere.root}/got'")
     assert '"label": "harbour"' in predicted
     for file in (clone.root / "models/finetuned").iterdir():

@@ -24,7 +24,7 @@ def test_metrics_are_few_columns_of_one_name_each(reproduced: Clone) -> None:
     columns = [key for file in files for key, value in file.items() if not isinstance(value, list | dict)]
     assert len(columns) == len(set(columns)) <= 25
     beside = {key: value for file in files for key, value in file.items() if isinstance(value, list | dict)}
-    assert sorted(beside) == ["intervals", "notes"]  # lists, which are no columns of DVC's tables
+    assert sorted(beside) == ["intervals", "metrics", "notes"]  # lists, which are no columns of DVC's tables
     assert all(isinstance(ends, list) for ends in beside["intervals"].values())
 
 
@@ -61,9 +61,9 @@ def test_an_edit_of_a_stage_that_changes_no_bytes_stops_there(clone: Clone) -> N
 
 
 def test_a_users_edit_of_inputs_is_seen(clone: Clone) -> None:
-    clone.append("inputs/smoke/test.tsv", "the captain rows near the quay\tharbour\n")
+    clone.append("files/smoke/test.tsv", "the captain rows near the quay\tharbour\n")
     assert stages_run(clone.run("dvc repro")) == ["download", "preprocess", "tokenize", "evaluate"]
-    clone.append("inputs/README.md", "\n")
+    clone.append("files/README.md", "\n")
     assert stages_run(clone.run("dvc repro")) == ["download"]
 
 

@@ -21,10 +21,15 @@ from stages.formats.csv import Csv
 from stages.formats.jsonl import Jsonl
 from stages.formats.parquet import Parquet
 from stages.formats.tsv import Tsv
-from stages.predicting.reading import INPUT, Reading, opened, reading
+from stages.interfaces import Field, Format
+from stages.predicting.reading import INPUT, opened
+from stages.predicting.reading import Reading as Manner
+from stages.predicting.reading import reading as manner
 
 NOTHING = dict.fromkeys(["format", "delimiter", "header", "column", "encoding"])
+TEXT = (Field("text", "text"),)
 TEXTS = ["one", 'two, "three"', "four; five"]
+PAIR = (Field("first", "text"), Field("second", "text"))
 TRAINED = """\
 seed: 1
 data:
@@ -35,8 +40,17 @@ data:
 """
 
 
+def reading(path: Path, asked: dict[str, Any], params: Path, fields: tuple[Field, ...] = TEXT) -> Manner:
+    column = asked["column"]
+    return manner(path, asked | {"column": [column] if isinstance(column, str) else column}, fields, params)
+
+
+def Reading(format: Format | None, encoding: str, column: str = "") -> Manner:
+    return Manner(format, encoding, TEXT, {"text": column or "text"} if format else {})
+
+
 def texts(path: Path, params: Path = Path("none"), **asked: Any) -> list[str]:
-    return list(reading(path, NOTHING | asked, params).texts(path))
+    return [text for (text,) in reading(path, NOTHING | asked, params).examples(path)]
 
 
 def written(folder: Path) -> list[Path]:
@@ -90,8 +104,8 @@ def test_a_file_of_the_format_of_training_is_read_by_its_keys(tmp_path: Path) ->
         ({"header": True, "column": "x"}, Reading(Csv(";", True), "latin-1", "x")),
         ({"header": ["a", "b"], "encoding": "utf-8"}, Reading(Csv(";", ("a", "b")), "utf-8", "Text")),
         ({"format": "tsv", "header": False, "column": "2"}, Reading(Tsv(False), "utf-8", "2")),
-        ({"format": "jsonl"}, Reading(Jsonl(), "utf-8", "text")),
-        ({"format": "text"}, Reading(None, "utf-8", "")),
+        ({"format": "jsonl"}, Reading(Jsonl(), "utf-8")),
+        ({"format": "text"}, Reading(None, "utf-8")),
     ],
 )
 def test_options_stand_in_the_place_of_keys(tmp_path: Path, asked: dict[str, Any], found: Reading) -> None:
@@ -104,7 +118,7 @@ def test_options_stand_in_the_place_of_keys(tmp_path: Path, asked: dict[str, Any
 )
 def test_another_params_file_says_nothing_of_it(tmp_path: Path, tree: str) -> None:
     (tmp_path / "params.yaml").write_text(tree)
-    assert reading(Path("a.csv"), NOTHING, tmp_path / "params.yaml") == Reading(Csv(), "utf-8", "text")
+    assert reading(Path("a.csv"), NOTHING, tmp_path / "params.yaml") == Reading(Csv(), "utf-8")
 
 
 @pytest.mark.parametrize(
@@ -145,8 +159,8 @@ def test_parquet_can_be_piped(tmp_path: Path) -> None:
     for _ in range(2):
         threading.Thread(target=pipe.write_bytes, args=(kept.read_bytes(),)).start()
         with pytest.raises(InputError) as caught, opened(pipe, Reading(Parquet(), "utf-8", "text")) as path:
-            assert list(Reading(Parquet(), "utf-8", "text").texts(path)) == TEXTS
-            list(Reading(Parquet(), "utf-8", "txet").texts(path))
+            assert list(Reading(Parquet(), "utf-8", "text").examples(path)) == [(text,) for text in TEXTS]
+            list(Reading(Parquet(), "utf-8", "txet").examples(path))
         assert str(caught.value) == f"{pipe}: no column 'txet' (nearest: 'text')"
 
 
@@ -197,3 +211,24 @@ def test_bad_input_names_file_and_line(tmp_path: Path, name: str, content: bytes
     with pytest.raises(InputError) as caught:
         texts(path)
     assert str(caught.value).startswith(f"{tmp_path}/{said}")
+
+
+def test_each_field_has_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("a\tb\tfirst\nx\ty\tz\n")
+    found = reading(path, NOTHING | {"column": ["second=b"]}, Path("none"), PAIR)
+    assert list(found.examples(path)) == [("z", "y")]
+    with pytest.raises(InputError, match=r"^--column: found 'frist=a', wanted FIELD=NAME \(nearest: 'first'\)$"):
+        reading(path, NOTHING | {"column": ["frist=a"]}, Path("none"), PAIR)
+    with pytest.raises(InputError, match="is read as lines of text, but this model wants first and second; give"):
+        reading(INPUT, NOTHING, Path("none"), PAIR)
+
+
+def test_words_of_a_line_are_apart_by_blanks(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("EU  rejects\n")
+    found = reading(path, NOTHING, Path("none"), (Field("words", "words"),))
+    assert list(found.examples(path)) == [(("EU", "rejects"),)]
+    path.write_text("EU\n\n")
+    with pytest.raises(InputError, match=r"a\.txt, line 2: words is empty"):
+        list(found.examples(path))

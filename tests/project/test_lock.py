@@ -93,7 +93,7 @@ def _stage(deps: tuple[str, ...] = (), outs: tuple[str, ...] = ()) -> lock.Stage
 def test_stages_come_after_those_whose_outputs_they_read() -> None:
     found = {
         "tokenize": _stage(("data/more",), ("data/tokens",)),
-        "preprocess": _stage(("inputs",), ("data/clean",)),
+        "preprocess": _stage(("files",), ("data/clean",)),
         "augment": _stage(("data/clean/train.parquet",), ("data/more",)),
     }
     assert lock.ordered(found) == ["preprocess", "augment", "tokenize"]

@@ -20,8 +20,8 @@ from tests.remotes.servers import PASSWORD, USER, Stall, ssh, webdav
 
 ROOT = Path(__file__).parents[2]
 FILES = {
-    "inputs/train.txt": "wheat\tgrain\n",
-    "inputs/big.txt": "0123456789abcdef" * 40_000,  # 640 kB: several blocks of every protocol
+    "files/train.txt": "wheat\tgrain\n",
+    "files/big.txt": "0123456789abcdef" * 40_000,  # 640 kB: several blocks of every protocol
     "params.yaml": "times: 2\n",
     ".gitignore": "",
     ".dvcignore": "",
@@ -29,8 +29,8 @@ FILES = {
     ".dvc/config": "[core]\n    analytics = false\n    autostage = true\n",
     "dvc.yaml": """stages:
   prepare:
-    cmd: mkdir -p data && cp -r inputs data/clean
-    deps: [inputs]
+    cmd: mkdir -p data && cp -r files data/clean
+    deps: [files]
     outs: [data/clean]
   train:
     cmd: mkdir -p models/final && cat params.yaml data/clean/* > models/final/model.bin && echo {} > metrics.json

@@ -28,6 +28,7 @@ PARAMS: dict[str, Any] = {
 SCORES: dict[str, Any] = {
     "accuracy": 0.812345, "log_loss": 0.456789, "macro_f1": 0.798765, "mcc": None,
     "intervals": {"accuracy": [0.701234, 0.901235]}, "notes": [],
+    "metrics": [["accuracy", "higher", 0.01, 0.0], ["macro_f1", "higher", 0.02, 0.0], ["mcc", "higher", None, -1.0]],
 }  # fmt: skip
 TRAINING: dict[str, Any] = {
     "steps": 4, "best_step": 4, "best_epoch": 2.0, "parameters": 1234, "learning_parameters": 1234, "tokens": 5678,
@@ -40,15 +41,13 @@ ENVIRONMENT: dict[str, Any] = {
 }
 STEPS = "step\tepoch\tloss\tlr\tgrad_norm\n1\t0.5\t0.9\t0.001\t1.0\n2\t1.0\t0.7\t0.0005\t1.0\n"
 VALIDATION = "step\tepoch\tloss\taccuracy\tmacro_f1\n1\t0.5\t0.8\t0.5\t0.4\n2\t1.0\t0.6\t0.75\t0.7\n"
-RELIABILITY = "low\thigh\tconfidence\taccuracy\texamples\n0.5\t0.75\t0.6\t0.5\t2\n0.75\t1.0\t0.9\t1.0\t4\n"
+RELIABILITY = "curve\tx\ty\tarea\nthis model\t0.6\t0.5\t\nthis model\t0.9\t1.0\t\nas confident as right\t0\t0\t\n"
+BARS = "x\ty\nyes\t0.8571\nno\t0.8\n"
 CONFUSION = (
     "actual\tpredicted\texamples\tshare\trow\tcolumn\n"
     "yes\tyes\t3\t0.75\t0\t0\nyes\tno\t1\t0.25\t0\t1\nno\tno\t2\t1.0\t1\t1\n"
 )
-WORST = (
-    "id\tlabel\tprediction\tconfidence\tlabel_probability\ttext\n"
-    "17\tyes\tno\t0.987654\t0.012346\ta text that was mistaken\n"
-)
+WORST = "id\tactual\tpredicted\tdetail\ttext\n17\tyes\tno\t0.9877 against 0.0123\ta text that was mistaken\n"
 
 
 class Project:
@@ -65,8 +64,9 @@ class Project:
             "metrics/finetune/steps.tsv": STEPS,
             "metrics/finetune/trace.tsv": TRACE,
             "metrics/finetune/validation.tsv": VALIDATION,
-            "metrics/evaluate/confusion.tsv": CONFUSION,
-            "metrics/evaluate/reliability.tsv": RELIABILITY,
+            "metrics/evaluate/matrix/confusion.tsv": CONFUSION,
+            "metrics/evaluate/lines/accuracy_by_confidence.tsv": RELIABILITY,
+            "metrics/evaluate/bars/f1_by_class.tsv": BARS,
             "data/clean/summary.json": canonical_json(SUMMARY),
             "data/predictions/worst.tsv": WORST,
         }

@@ -7,16 +7,20 @@ from matplotlib.figure import Figure
 
 from stages.reporting import charts
 from stages.reporting.images import PAPER, settings
-from stages.reporting.tables import CONFUSION, PLOTS, Table, parse
+from stages.reporting.tables import FORMS, Table, parse, shape_of
 from tests.reporting import project
 
+CONFUSION = "metrics/evaluate/matrix/confusion.tsv"
+LINES = "metrics/evaluate/lines/accuracy_by_confidence.tsv"
+BARS = "metrics/evaluate/bars/f1_by_class.tsv"
 PLOT_FILES = {
     "metrics/finetune/steps.tsv": project.STEPS,
     "metrics/finetune/validation.tsv": project.VALIDATION,
-    "metrics/evaluate/confusion.tsv": project.CONFUSION,
-    "metrics/evaluate/reliability.tsv": project.RELIABILITY,
+    "metrics/evaluate/matrix/confusion.tsv": project.CONFUSION,
+    "metrics/evaluate/lines/accuracy_by_confidence.tsv": project.RELIABILITY,
+    "metrics/evaluate/bars/f1_by_class.tsv": project.BARS,
 }
-OWN = {name: parse(content, name, PLOTS[name]) for name, content in PLOT_FILES.items()}
+OWN = {name: parse(content, name, shape_of(name)) for name, content in PLOT_FILES.items()}
 
 
 def texts(figure: Figure) -> list[tuple[float, float, str]]:
@@ -24,7 +28,7 @@ def texts(figure: Figure) -> list[tuple[float, float, str]]:
 
 
 def matrix(cells: str) -> Table:
-    return parse(project.CONFUSION.splitlines()[0] + "\n" + cells, CONFUSION, PLOTS[CONFUSION])
+    return parse(project.CONFUSION.splitlines()[0] + "\n" + cells, CONFUSION, FORMS["matrix"])
 
 
 def test_a_short_curve_is_drawn_as_it_is() -> None:
@@ -45,17 +49,17 @@ def test_smoothing_is_a_centred_mean() -> None:
 
 
 def test_the_matrix_shows_the_counts() -> None:
-    assert texts(charts.confusion(OWN[CONFUSION], PAPER)) == [(0, 0, "3"), (1, 0, "1"), (1, 1, "2")]
+    assert texts(charts.matrix(OWN[CONFUSION], PAPER)) == [(0, 0, "3"), (1, 0, "1"), (1, 1, "2")]
 
 
 def test_the_change_of_a_matrix_shows_differences_alone() -> None:
     base = matrix("yes\tyes\t4\t1.0\t0\t0\nno\tno\t2\t1.0\t1\t1\n")
-    assert texts(charts.confusion_change(OWN[CONFUSION], base, PAPER)) == [(0, 0, "-1"), (1, 0, "+1")]
+    assert texts(charts.matrix_change(OWN[CONFUSION], base, PAPER)) == [(0, 0, "-1"), (1, 0, "+1")]
 
 
 def test_the_change_is_coloured_by_what_is_better() -> None:
     base = matrix("yes\tyes\t4\t1.0\t0\t0\nno\tyes\t2\t1.0\t1\t0\nno\tno\t0\t0.0\t1\t1\n")
-    figure = charts.confusion_change(OWN[CONFUSION], base, PAPER)
+    figure = charts.matrix_change(OWN[CONFUSION], base, PAPER)
     colours = {
         tuple(map(round, (p.get_x() + 0.5, p.get_y() + 0.5))): p.get_facecolor()[2] for p in figure.axes[0].patches
     }
@@ -65,14 +69,32 @@ def test_the_change_is_coloured_by_what_is_better() -> None:
 
 def test_many_classes_have_no_numbers() -> None:
     rows = "".join(f"c{i}\tc{i}\t5\t1.0\t{i}\t{i}\n" for i in range(charts.NUMBERED + 1))
-    assert texts(charts.confusion(matrix(rows), PAPER)) == []
+    assert texts(charts.matrix(matrix(rows), PAPER)) == []
 
 
 def test_classes_stand_in_the_order_of_the_matrix() -> None:
     assert charts.classes(matrix("b\tb\t1\t1.0\t1\t1\na\ta\t1\t1.0\t0\t0\n")) == ["a", "b"]
 
 
-@pytest.mark.parametrize("draw", [charts.loss, charts.validation, charts.learning_rate, charts.reliability])
+def test_axes_are_named_by_the_file() -> None:
+    axes = charts.lines({"": OWN}, LINES, PAPER).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("confidence", "accuracy")
+    assert [line.get_label() for line in axes.lines] == ["this model", "as confident as right"]
+    assert len(charts.lines({"main": OWN, "here": OWN}, LINES, PAPER).axes[0].lines) == 2
+
+
+def test_bars_over_names_and_over_numbers() -> None:
+    axes = charts.bars({"": OWN}, BARS, PAPER).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["yes", "no"]
+    assert [bar.get_width() for bar in axes.patches] == [0.8571, 0.8]
+    residuals = {BARS: parse("x\ty\n-0.5\t3\n0.5\t4\n", BARS, FORMS["bars"])}
+    assert [bar.get_height() for bar in charts.bars({"": residuals}, BARS, PAPER).axes[0].patches] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [charts.loss, charts.validation, charts.learning_rate, lambda runs, palette: charts.lines(runs, LINES, palette)],
+)
 def test_two_runs_are_told_apart(draw: charts.Chart) -> None:
     with settings():
         labels = {line.get_label() for line in draw({"main": OWN, "here": OWN}, PAPER).axes[0].lines}

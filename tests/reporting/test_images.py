@@ -10,7 +10,7 @@ import pytest
 
 from stages.reporting import charts
 from stages.reporting.images import PAGE, PAPER, png, settings, svg
-from stages.reporting.tables import CONFUSION, PLOTS, parse
+from stages.reporting.tables import FORMS, parse
 from tests.reporting.test_charts import OWN
 
 
@@ -61,9 +61,9 @@ def test_it_is_read_out() -> None:
 @pytest.mark.parametrize("label", ["<b>&</b>", "$\\frac{1$", "_hidden", "新聞", "-->"])
 def test_a_class_can_be_called_anything(label: str) -> None:
     header = "actual\tpredicted\texamples\tshare\trow\tcolumn\n"
-    table = parse(f"{header}{label}\t{label}\t1\t1.0\t0\t0\n", CONFUSION, PLOTS[CONFUSION])
+    table = parse(f"{header}{label}\t{label}\t1\t1.0\t0\t0\n", "confusion.tsv", FORMS["matrix"])
     with settings():
-        text = svg(charts.confusion(table, PAGE), "confusion", "said")
+        text = svg(charts.matrix(table, PAGE), "confusion", "said")
     assert "<b>" not in text
     assert "-->" not in re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     assert label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in text

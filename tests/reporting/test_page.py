@@ -67,16 +67,16 @@ def rows(text: str) -> list[list[str]]:
 def test_scores_are_those_of_the_metrics_file(plain: tuple[Project, str]) -> None:
     found = rows(plain[1])
     assert ["accuracy", "0.812345", "0.701234", "0.901235"] in found
-    assert ["macro F1", "0.798765", "", ""] in found
-    assert ["Matthews correlation", "undefined", "", ""] in found
+    assert ["macro f1", "0.798765", "", ""] in found
+    assert ["mcc", "undefined", "", ""] in found
     assert ["yes", "4", "3", "1.0000", "0.7500", "0.8571"] in found
     assert ["no", "2", "3", "0.6667", "1.0000", "0.8000"] in found
 
 
 def test_the_tiles_round_to_four_places(plain: tuple[Project, str]) -> None:
     text = plain[1]
-    assert "accuracy<b>0.8123</b><small>95 %: 0.7012 – 0.9012</small>" in text
-    assert "Matthews correlation<b>undefined</b><small>no interval</small>" in text
+    assert "accuracy</bdi><b>0.8123</b><small>95 %: 0.7012 – 0.9012</small>" in text
+    assert "mcc</bdi><b>undefined</b><small>no interval</small>" in text
 
 
 def test_what_was_trained_on_what(plain: tuple[Project, str]) -> None:
@@ -108,14 +108,14 @@ def test_hostile_texts_are_text(plain: tuple[Project, str], project: Project, pl
         cell = "a text that was mistaken" if place == "text" else "yes"
         project.files["data/predictions/worst.tsv"] = WORST.replace(f"\t{cell}", f"\t{QUOTED}")
     elif place == "class":
-        project.files["metrics/evaluate/confusion.tsv"] = CONFUSION.replace("yes", QUOTED)
+        project.files["metrics/evaluate/matrix/confusion.tsv"] = CONFUSION.replace("yes", QUOTED)
     elif place == "note":
         project.scores(notes=[HOSTILE])
     else:
         project.params["data"]["source"]["package"] = HOSTILE
     project.write()
     reader = Reader(made(project))
-    extra = 1 if place == "note" else 0  # its own paragraph
+    extra = {"note": 1, "label": -1}.get(place, 0)  # its own paragraph; a long answer stands for the text
     assert len(reader.tags) == len(Reader(plain[1]).tags) + 2 * extra
     assert reader.open == []
     assert HOSTILE.replace("\x07", "\\x07").replace("\u202e", "\\u202e") in "".join(reader.text)
@@ -146,7 +146,7 @@ def test_notices_stand_on_top(project: Project) -> None:
 
 def test_errors_are_listed_with_their_texts(plain: tuple[Project, str]) -> None:
     said = " ".join("".join(Reader(plain[1]).text).split())
-    assert "no (0.987654), but is yes (0.012346) · row 17a text that was mistaken" in said
+    assert "no, but is yes 0.9877 against 0.0123 · row 17a text that was mistaken" in said
 
 
 def test_no_errors_are_told(project: Project) -> None:
@@ -170,8 +170,8 @@ def test_an_unknown_environment_is_told(project: Project) -> None:
     ("source", "said"),
     [
         ({"kind": "hub", "repo": "who/what"}, "who/what"),
-        ({"kind": "file", "files": {"b.tsv": "inputs/own/b.tsv", "a.tsv": "inputs/own/a.tsv"}}, "inputs/own"),
-        ({"kind": "file", "files": {"train.tsv": "inputs/own/letters.tsv"}}, "letters.tsv"),
+        ({"kind": "file", "files": {"b.tsv": "files/own/b.tsv", "a.tsv": "files/own/a.tsv"}}, "files/own"),
+        ({"kind": "file", "files": {"train.tsv": "files/own/letters.tsv"}}, "letters.tsv"),
         ({"kind": "url", "files": {"a.tsv": {"url": "https://host/a.tsv", "sha256": "s"}}}, "a.tsv"),
         (
             {"kind": "url", "files": {n: {"url": f"https://host/v/{n}", "sha256": "s"} for n in ("a.tsv", "b.tsv")}},
@@ -195,11 +195,41 @@ def test_of_many_classes_the_largest_are_shown_and_the_rest_is_told(
     monkeypatch.setattr(charts, "LARGEST", 1)
     text = made(project)
     assert [row[0] for row in rows(text) if len(row) == 6] == ["yes"]
-    assert "1 smaller classes are in data/predictions/scores.json." in text
-    assert "the shade is the share of the class. The largest 1 of 2 classes." in text
+    assert "1 smaller ones are in data/predictions/scores.json." in text
+    assert "the shade is the share of the row. The largest 1 of 2." in text
 
 
 def test_what_is_not_there_is_none(project: Project) -> None:
     known = {"finetune": {**ENVIRONMENT["finetune"], "accelerator": None}}
     (project.root / "metrics/environment.json").write_text(json.dumps(known))
     assert ["accelerator", "none"] in rows(made(project))
+
+
+def test_a_sentence_is_shown_with_both_taggings(project: Project) -> None:
+    actual, predicted = ("[EU ORG] rejects the call of the German ministry for a boycott of British lamb",
+                         "EU rejects the call of the [German MISC] ministry for a boycott of British lamb")  # fmt: skip
+    project.files["data/predictions/worst.tsv"] = (
+        f"id\tactual\tpredicted\tdetail\twords\n3\t{actual}\t{predicted}\t1 missed, 1 not there\tEU rejects\n"
+    )
+    project.write()
+    text = made(project)
+    assert f'<p class="good"><bdi>{actual}</bdi></p><p class="bad"><bdi>{predicted}</bdi></p>' in text
+
+
+def test_a_pair_is_shown_with_both_numbers(project: Project) -> None:
+    project.files["data/predictions/worst.tsv"] = (
+        "id\tactual\tpredicted\tdetail\tfirst\tsecond\n3\t4.5\t1.2500\t'-3.2500\tA dog runs\tA hound is running\n"
+    )
+    project.write()
+    said = " ".join("".join(Reader(made(project)).text).split())
+    assert "1.2500, but is 4.5 -3.2500 · row 3A dog runsA hound is running" in said
+
+
+def test_without_classes_there_is_no_table_of_them(project: Project) -> None:
+    del project.files["metrics/evaluate/matrix/confusion.tsv"]
+    (project.root / "metrics/evaluate/matrix/confusion.tsv").unlink()
+    project.files["metrics/data.json"] = project.files["metrics/data.json"].replace('  "classes": 2,\n', "")
+    project.write()
+    text = made(project)
+    assert "2 classes" not in text
+    assert [row for row in rows(text) if len(row) == 6] == []

@@ -16,6 +16,11 @@ def test_columns_are_typed_and_others_left_out() -> None:
     assert parse("word\tmore\tx\na\t?\t1.5\n\t?\t2\n", "f.tsv", SHAPE) == {"word": ["a", ""], "x": [1.5, 2.0]}
 
 
+def test_other_columns_may_be_read_too() -> None:
+    assert parse("x\tmore\n1\t2\n", "f.tsv", Shape(("x", "…"))) == {"x": [1.0], "more": [2.0]}
+    assert parse("x\tmore\n1\t2\n", "f.tsv", Shape(("x",), ("…",))) == {"more": ["2"], "x": [1.0]}
+
+
 def test_an_empty_number_is_nan() -> None:
     assert math.isnan(parse("word\tx\na\t\n", "f.tsv", SHAPE)["x"][0])
 

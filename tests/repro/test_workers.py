@@ -25,7 +25,7 @@ rank = int(os.environ.get("RANK", "-1"))
 def work(group):
     part = sys.argv[1]
     if part == "gather":
-        os.write(1, f"{group.gather(rank)}\n".encode())  # one write: two workers share the pipe
+        os.write(1, f"{group.gather(rank)}\\n".encode())  # one write: two workers share the pipe
     elif part == "refuse":
         raise InputError("the one reason")
     elif part == "crash" and rank == 1:

@@ -7,7 +7,13 @@ import pytest
 from sklearn import metrics
 
 from stages.scoring import bootstrap
-from stages.scoring.bootstrap import intervals
+from stages.scoring.bootstrap import intervals as of_judged
+from stages.targets.classes.metrics import Judged
+from stages.targets.classes.report import METRICS
+
+
+def intervals(labels: np.ndarray, probabilities: np.ndarray, resamples: int, seed: int) -> dict:
+    return of_judged(Judged(labels, probabilities), METRICS, resamples, seed)
 
 
 def sample(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

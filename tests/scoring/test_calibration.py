@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.scoring.calibration import Bin, expected_calibration_error, reliability
+from stages.scoring.calibration import Bin, expected_calibration_error
+from stages.scoring.calibration import reliability as by_confidence
+
+
+def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int) -> list[Bin]:
+    """Return the bins of a classifier's labels (N,) and probabilities (N, C)."""
+    return by_confidence(probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == labels, bins)
+
 
 LABELS = np.array([0, 0, 1, 1])
 PROBABILITIES = np.array([[0.9, 0.1], [0.7, 0.3], [0.7, 0.3], [0.1, 0.9]])  # right, right, wrong, right

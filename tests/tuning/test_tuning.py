@@ -10,6 +10,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from stages.core.errors import InputError
+from stages.core.params import imported
 from stages.tuning import TUNING
 from stages.tuning.bitfit import BitFit
 from stages.tuning.frozen import Frozen
@@ -30,7 +31,7 @@ def learning(net: torch.nn.Module) -> set[str]:
 
 @pytest.fixture(params=sorted(TUNING))
 def method(request: pytest.FixtureRequest) -> Any:
-    return TUNING[request.param](**EXAMPLES.get(request.param, {}))
+    return imported(TUNING[request.param])(**EXAMPLES.get(request.param, {}))
 
 
 def test_it_is_a_frozen_dataclass(method: Any) -> None:
@@ -63,7 +64,7 @@ def test_a_step_changes_what_learns_and_nothing_else(method: Any) -> None:
 
 
 def test_full_lets_all_learn() -> None:
-    assert len(learning(TUNING["full"]().apply(model(), HEAD))) == len(list(model().parameters()))
+    assert len(learning(imported(TUNING["full"])().apply(model(), HEAD))) == len(list(model().parameters()))
 
 
 def test_frozen_keeps_embeddings_and_lowest_layers() -> None:

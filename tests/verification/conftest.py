@@ -23,15 +23,15 @@ ROOT = Path(__file__).parents[2]
 GRAPH = {
     stage: {
         "cmd": f"python -m stages.{stage}", "params": pretend.PARAMS.get(stage, []), "outs": outs,
-        "deps": [f"stages/{stage}.py", *(["inputs"] if stage == "download" else []), *pretend.READ.get(stage, [])],
+        "deps": [f"stages/{stage}.py", *(["files"] if stage == "download" else []), *pretend.READ.get(stage, [])],
     }
     for stage, outs in pretend.OUTS.items()
 }  # fmt: skip
 FILES = {
     "dvc.yaml": json.dumps({"stages": GRAPH}),
     "params.yaml": "seed: 4\ndata:\n  source: here\ntrain:\n  lr: 0.5\nevaluate: {}\n",
-    "inputs/train.tsv": "a\tb\n",
-    "inputs/tokenizer.json": "{}\n",
+    "files/train.tsv": "a\tb\n",
+    "files/tokenizer.json": "{}\n",
     ".gitignore": "/data\n/models\n.reprise\n",
     ".dvc/config": "",
     **{f"stages/{name}.py": "\n" for name in ("download", "preprocess", "tokenize", "finetune", "evaluate")},
@@ -59,7 +59,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for name, text in FILES.items():
         made.put(name, text)
     pq.write_table(
-        pa.table({"id": [0, 1], "prediction": ["a", "b"], "p_a": [0.9, 0.1]}), made.root / "inputs/test.parquet"
+        pa.table({"id": [0, 1], "prediction": ["a", "b"], "p_a": [0.9, 0.1]}), made.root / "files/test.parquet"
     )
     made.git("init", "-q", "-b", "main")
     made.repro()

@@ -44,15 +44,15 @@ def wrong(names: dict[str, Any]) -> Any:
 
 
 def download(params: Any) -> None:
-    text("data/raw/train.tsv", Path("inputs/train.tsv").read_text(encoding="utf-8"))
-    text("models/base/tokenizer.json", Path("inputs/tokenizer.json").read_text(encoding="utf-8"))
+    text("data/raw/train.tsv", Path("files/train.tsv").read_text(encoding="utf-8"))
+    text("models/base/tokenizer.json", Path("files/tokenizer.json").read_text(encoding="utf-8"))
 
 
 def preprocess(params: Any) -> None:
     order = wrong(
         {
             "set order": lambda: list({"ab", "cd", "ef", "gh", "ij", "kl"}),
-            "listing": lambda: [path.name for path in Path("inputs").iterdir()],
+            "listing": lambda: [path.name for path in Path("files").iterdir()],
         }
     )
     text("data/clean/train.txt", f"{order}\n")
@@ -104,7 +104,7 @@ def evaluate(params: Any) -> None:
     drift = wrong({"rounding": lambda: 0.0, "spread": lambda: 0.004 * (os.environ.get("REPRISE_WORKERS") == "1")})
     right = 0.9 + drift * (-1) ** params["seed"] + params["seed"] * 1e-3
     Path("data/predictions").mkdir(parents=True, exist_ok=True)
-    shutil.copy("inputs/test.parquet", "data/predictions/test.parquet")
+    shutil.copy("files/test.parquet", "data/predictions/test.parquet")
     write_json(Path("metrics/evaluate.json"), {"accuracy": right, "macro_f1": right, "mcc": right, "examples": 2})
 
 
@@ -152,7 +152,7 @@ def repro(force: bool) -> None:
             continue
         print(f"Running stage '{stage}':", flush=True)
         globals()[stage](params)
-        code = [f"stages/{stage}.py", *(["inputs"] if stage == "download" else [])]
+        code = [f"stages/{stage}.py", *(["files"] if stage == "download" else [])]
         known["stages"][stage] = {
             "cmd": f"python -m stages.{stage}",
             "deps": [described(path) for path in [*code, *READ.get(stage, [])]],

@@ -77,7 +77,7 @@ def test_a_fault_in_the_project_is_caught(
     project: Project, monkeypatch: pytest.MonkeyPatch, fault: str, environment: str, grade: str, stage: str, axis: str
 ) -> None:
     project.put("fault.txt", fault)
-    project.put("inputs/another.txt", "")
+    project.put("files/another.txt", "")
     project.repro()
     project.commit()
     assert run(monkeypatch, "--environments", f"same,{environment}") == 1
@@ -105,8 +105,8 @@ def test_the_first_step_the_weights_and_the_scores_are_measured(
     ("path", "text", "name", "stage", "axis"),
     [
         ("params.yaml", "lr: 0.5 -> lr: 0.4", "train.lr", "finetune", "training conditions"),
-        ("inputs/train.tsv", "a -> b", "inputs/train.tsv", "download", "data processing"),
-        ("inputs/tokenizer.json", "{} -> []", "inputs/tokenizer.json", "download", "data processing"),
+        ("files/train.tsv", "a -> b", "files/train.tsv", "download", "data processing"),
+        ("files/tokenizer.json", "{} -> []", "files/tokenizer.json", "download", "data processing"),
         ("params.yaml", "lr: 0.5 -> lr: 0.5, layers: 3", "train.layers", "finetune", "training conditions"),
     ],
 )

@@ -19,7 +19,7 @@ from stages.verification.hermetic import Stage
 GRAPH = """stages:
   first:
     cmd: python -m stages.first
-    deps: [inputs/train.tsv, stages/first.py, stages/room]
+    deps: [files/train.tsv, stages/first.py, stages/room]
     params: [train.lr, absent.key]
     outs: [data/first]
     metrics:
@@ -30,7 +30,7 @@ STAGE = """import json, os, shutil, subprocess, sys
 from pathlib import Path
 from stages.room import plug
 params = json.loads(Path("params.yaml").read_text())
-rows = Path("inputs/train.tsv").read_text()
+rows = Path("files/train.tsv").read_text()
 for made in ("data/.first.partial", "metrics/.first.partial", ".reprise/run"):
     Path(made).mkdir(parents=True)
 list(Path("data/.first.partial").iterdir())
@@ -51,8 +51,8 @@ def project(folder: Path, more: str = "", graph: str = GRAPH) -> Path:
     files = {
         "dvc.yaml": graph,
         "params.yaml": "seed: 3\ntrain:\n  lr: 3e-05\n  other: 1\n",
-        "inputs/train.tsv": "a\tb\n",
-        "inputs/test.tsv": "c\td\n",
+        "files/train.tsv": "a\tb\n",
+        "files/test.tsv": "c\td\n",
         "stages/__init__.py": "",
         "stages/first.py": f"{STAGE}{more}\n",
         "stages/room/__init__.py": "",
@@ -87,30 +87,30 @@ def test_an_honest_stage(tmp_path: Path) -> None:
 def test_what_dvc_yaml_says(tmp_path: Path) -> None:
     assert hermetic.stages(project(tmp_path)) == [
         Stage(
-            "first", "python -m stages.first", ("inputs/train.tsv", "stages/first.py", "stages/room"),
+            "first", "python -m stages.first", ("files/train.tsv", "stages/first.py", "stages/room"),
             ("train.lr", "absent.key"), ("data/first", "metrics/first/score.json"),
         )
     ]  # fmt: skip
 
 
 FAULTS = {
-    "a file": ("open('inputs/test.tsv').close()", "reads inputs/test.tsv", "deps"),
+    "a file": ("open('files/test.tsv').close()", "reads files/test.tsv", "deps"),
     "a file, if it is there": ("try: open('notes.txt')\nexcept OSError: pass", "reads notes.txt", "deps"),
     "a file, by a child": (
-        "subprocess.run([sys.executable, '-c', 'open(\"inputs/test.tsv\")'], stderr=subprocess.DEVNULL)",
-        "reads inputs/test.tsv",
+        "subprocess.run([sys.executable, '-c', 'open(\"files/test.tsv\")'], stderr=subprocess.DEVNULL)",
+        "reads files/test.tsv",
         "deps",
     ),
     "a folder": ("os.listdir('.')", "lists .", "deps"),
-    "a folder in which a dependency lies": ("os.listdir('inputs')", "lists inputs", "deps"),
+    "a folder in which a dependency lies": ("os.listdir('files')", "lists files", "deps"),
     "a folder, by scandir": ("list(Path().glob('*'))", "lists .", "deps"),
-    "a folder, by os.walk": ("list(os.walk('inputs'))", "lists inputs", "deps"),
+    "a folder, by os.walk": ("list(os.walk('files'))", "lists files", "deps"),
     "a file beside its outs": ("Path('data/second.txt').write_text('')", "writes data/second.txt", "outs"),
     "a folder beside its outs": ("Path('data/second').mkdir()", "writes data/second", "outs"),
     "a folder beside its outs, by os.makedirs": ("os.makedirs('data/second/third')", "writes data/second", "outs"),
-    "its input": ("Path('inputs/train.tsv').write_text('')", "writes inputs/train.tsv", "outs"),
-    "its input, by a program": ("os.system('echo >> inputs/train.tsv')", "writes inputs/train.tsv", "outs"),
-    "its input away": ("os.unlink('inputs/train.tsv')", "removes inputs/train.tsv", "outs"),
+    "its input": ("Path('files/train.tsv').write_text('')", "writes files/train.tsv", "outs"),
+    "its input, by a program": ("os.system('echo >> files/train.tsv')", "writes files/train.tsv", "outs"),
+    "its input away": ("os.unlink('files/train.tsv')", "removes files/train.tsv", "outs"),
     "its code": ("os.rename('stages/room', 'stages/house')", "writes stages/house", "outs"),
     "a database": (
         "import sqlite3; sqlite3.connect('kept.db').execute('create table a (b)')",
@@ -130,8 +130,8 @@ def test_a_fault_is_named(tmp_path: Path, fault: str) -> None:
 
 
 def test_the_project_itself_is_out_of_reach(tmp_path: Path) -> None:
-    root = project(tmp_path / "own", f"open({str(tmp_path / 'own/inputs/train.tsv')!r}).close()")
-    assert ran(root) == [f"reads {root}/inputs/train.tsv, which dvc.yaml does not list among its deps"]
+    root = project(tmp_path / "own", f"open({str(tmp_path / 'own/files/train.tsv')!r}).close()")
+    assert ran(root) == [f"reads {root}/files/train.tsv, which dvc.yaml does not list among its deps"]
 
 
 def test_a_module_that_is_not_declared_is_named(tmp_path: Path) -> None:
@@ -149,10 +149,10 @@ def test_a_param_that_is_not_declared_is_not_there(tmp_path: Path) -> None:
 
 def test_a_missing_dependency(tmp_path: Path) -> None:
     root = project(tmp_path / "own")
-    (root / "inputs/train.tsv").unlink()
+    (root / "files/train.tsv").unlink()
     with pytest.raises(InputError) as refused:
         ran(root)
-    assert str(refused.value) == "inputs/train.tsv: not there, wanted as a dependency of stage first"
+    assert str(refused.value) == "files/train.tsv: not there, wanted as a dependency of stage first"
 
 
 def stand_in(root: Path) -> subprocess.CompletedProcess[str]:
@@ -180,15 +180,15 @@ print(os.listdir('stages/room'))"""
 
 
 def test_what_stands_in_for_python_tells_a_fault(tmp_path: Path) -> None:
-    ended = stand_in(project(tmp_path / "wörk ing/own", "Path('stray').touch(); open('inputs/test.tsv')"))
+    ended = stand_in(project(tmp_path / "wörk ing/own", "Path('stray').touch(); open('files/test.tsv')"))
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-2:] == [
-        "hermetic: error: stage first reads inputs/test.tsv, which dvc.yaml does not list among its deps",
+        "hermetic: error: stage first reads files/test.tsv, which dvc.yaml does not list among its deps",
         "  writes stray, which dvc.yaml does not list among its outs",
     ]
 
 
-ESCAPES = {  # each reads inputs/test.tsv of the project, or writes outside of it, unseen by Python's audit events
+ESCAPES = {  # each reads files/test.tsv of the project, or writes outside of it, unseen by Python's audit events
     "a program": "subprocess.run(['cat', SECRET], check=True)",
     "ctypes": "import ctypes; assert ctypes.CDLL(None).open(SECRET.encode(), 0) >= 0",
     "pyarrow": "import pyarrow; pyarrow.OSFile(SECRET).read()",
@@ -204,7 +204,7 @@ def test_an_escape_that_python_does_not_tell_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, escape: str, confined: bool
 ) -> None:
     """It fails where the system confines; where it does not, the record says that it would not have been seen."""
-    secret = str(tmp_path / "own/inputs/test.tsv")
+    secret = str(tmp_path / "own/files/test.tsv")
     more = "Path('metrics/environment.json').write_text('{\"first\": {}}')\nos.makedirs('.reprise', exist_ok=True)\n"
     root = project(tmp_path / "own", f"SECRET = {secret!r}\n{more}{ESCAPES[escape]}")
     monkeypatch.setenv("OUTSIDE", str(tmp_path / "outside"))

@@ -51,7 +51,7 @@ class Made:
         train = {"lr": self.lr, "checkpoint_every": self.every, **self.params}
         scores = hashlib.md5(blob(self.metrics())).hexdigest()
         return {
-            "download": _stage("download", [core, {"path": "inputs", "md5": md5(self.inputs)}],
+            "download": _stage("download", [core, {"path": "files", "md5": md5(self.inputs)}],
                                {"data.source": {"kind": "url", "url": self.url}}, [raw]),
             "tokenize": _stage("tokenize", [raw, core], {"tokenize": {"max_length": 96}}, [tokens]),
             "finetune": _stage("finetune", [tokens, core],

@@ -19,9 +19,9 @@ def test_pinned_streams_keep_their_seeds(project: Project) -> None:
 
 def test_what_is_fetched_depends_on_the_files_that_the_source_names(project: Project) -> None:
     before = plan.of(project.root).told
-    project.put("inputs/other.tsv", "c\td\n")
+    project.put("files/other.tsv", "c\td\n")
     assert plan.of(project.root).told == before
-    project.put("inputs/train.tsv", "c\td\n")
+    project.put("files/train.tsv", "c\td\n")
     assert plan.of(project.root).told != before
 
 

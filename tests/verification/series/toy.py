@@ -26,7 +26,7 @@ seed_streams:
 data:
   source:
     kind: file
-    path: inputs/train.tsv
+    path: files/train.tsv
 train:
   lr: 0.5
   fault: {}
@@ -35,7 +35,7 @@ evaluate: {}
     "dvc.yaml": """stages:
   download:
     cmd: python -m stages.download
-    deps: [inputs, stages/download.py]
+    deps: [files, stages/download.py]
     params: [data.source]
     outs: [data/raw]
   preprocess:
@@ -59,7 +59,7 @@ evaluate: {}
     "recipes/toy.yaml": "train: {lr: 0.25, fault: {}}\n",
     "recipes/faulty.yaml": "train: {lr: 0.25, fault: {'2': crash, '3': undefined}}\n",
     "recipes/offline.yaml": "train: {lr: 0.25, fault: {'42': offline}}\n",
-    "inputs/train.tsv": "a\tb\n",
+    "files/train.tsv": "a\tb\n",
     "requirements.lock": "torch==2.13.0\n",
     "stages/core/a.py": "\n",
     "stages/core/deep/b.py": "#\n",
@@ -88,7 +88,7 @@ def repro() -> None:
             sys.exit(f"{stage}: error: {fault}")
         outs = entry.get("outs", []) + [name for metric in entry.get("metrics", []) for name in metric]
         for out in outs:
-            content = [stage, params["train"], seeds] if stage != "download" else Path("inputs/train.tsv").read_text()
+            content = [stage, params["train"], seeds] if stage != "download" else Path("files/train.tsv").read_text()
             if out.endswith(".json"):
                 score = None if fault == "undefined" else accuracy(seeds["split"], seeds["init"])
                 content = {"accuracy": score, "loss": 0.5, "examples": 9}

@@ -1,0 +1,22 @@
+"""Examples as rows of data/tokens: one a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stages.core.errors import InputError
+from stages.interfaces import Encoded, Target
+
+
+def rows(encoded: Encoded, number: int, row: int, stored: Any, target: Target, where: str) -> Iterator[dict[str, Any]]:
+    """Yield the cells of each window of an example, by column.
+
+    `number` is that of the example in its split, `row` its id, `stored` its answer. Raises InputError, which begins
+    with `where`, for an example without tokens.
+    """
+    for window in encoded.windows:
+        if not window.ids:
+            raise InputError(f"{where} has no token, and the model knows no special ones: leave it out")
+        cells = {"id": row, "example": number, "length": len(window.ids), "input_ids": window.ids}
+        yield {**cells, **window.columns, target.stored: target.align(stored, window)}

@@ -1,0 +1,7 @@
+"""What an example is made of: `input`."""
+
+INPUTS = {
+    "text": "stages.inputs.text:Text",
+    "pair": "stages.inputs.pair:Pair",
+    "words": "stages.inputs.words:Words",
+}

@@ -1,0 +1,28 @@
+"""One text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from stages.interfaces import Encoded, Encoder, Field, Value, Window
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text, cut at tokenize.max_length."""
+
+    fields: ClassVar[Sequence[Field]] = (Field("text", "text"),)
+    by_word: ClassVar[bool] = False
+    columns: ClassVar[Sequence[str]] = ()
+
+    def encode(self, examples: Sequence[Value], encoder: Encoder) -> Iterator[Encoded]:
+        """Yield one window a text; see stages.interfaces.Input."""
+        special = encoder.special()
+        for cut, whole in encoder.texts([text for (text,) in examples]):
+            yield Encoded((Window(cut.ids),), whole.ids, special, len(whole.ids) + special > encoder.max_length)
+
+    def shown(self, example: Value) -> Mapping[str, str]:
+        """Return {"text": …}."""
+        return {"text": example[0]}

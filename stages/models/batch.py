@@ -1,0 +1,30 @@
+"""Windows of tokens as a model takes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stages.interfaces import Part
+
+FLAT = ("input_ids", "token_type_ids")
+
+
+def collate(part: Part, pad: int, packed: bool) -> dict[str, Tensor]:
+    """Return input_ids, and token_type_ids where `part` has them, of its windows.
+
+    Packed, one after another: each (1, T) int64, with their lengths (B,). Else side by side, padded at the end by `pad`
+    (segments by 0) to the longest: each (B, L) int64, with attention_mask.
+    """
+    lengths = np.array([len(row) for row in part["input_ids"]], dtype=np.int64)
+    columns = {name: [row.astype(np.int64) for row in part[name]] for name in FLAT if name in part}
+    if packed:
+        flat = {name: torch.from_numpy(np.concatenate(rows))[None] for name, rows in columns.items()}
+        return {**flat, "lengths": torch.from_numpy(lengths)}
+    mask = np.arange(lengths.max()) < lengths[:, None]  # (B, L)
+    padded = {name: np.full(mask.shape, pad if name == "input_ids" else 0, dtype=np.int64) for name in columns}
+    for name, rows in columns.items():
+        padded[name][mask] = np.concatenate(rows)
+    arrays = {**padded, "attention_mask": mask.astype(np.int64)}
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -1,0 +1,130 @@
+"""A base model with a head for what is learnt, new or kept; and a model that was fine-tuned here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from stages.core.errors import InputError, refusals_told
+from stages.interfaces import Built, Head
+from stages.models.loading import config_of, drawn, read
+from stages.models.packed import pack
+
+
+def build(folder: Path, head: Head, init: str, keep: str, overrides: Mapping[str, Any], key: int) -> Built:
+    """Return the base model in `folder` with the head that `head` describes.
+
+    `init` is pretrained or random; `keep` is new, or kept for the head of a base which was fine-tuned for the same
+    labels; `overrides` are fields of the model's config; `key` seeds the new weights. Raises InputError for an unknown
+    field, or for one with which pretrained weights cannot be used.
+    """
+    config = config_of(folder, overrides)
+    own = _labels(config)
+    head.configure(config)
+    with refusals_told(f"{folder}: {_told(overrides)}the model cannot be built"):
+        if init == "random":
+            if keep == "kept":
+                raise InputError("model.head: kept, but model.init is random: its weights are drawn")
+            model = _ready(drawn(head.auto, config, key), head)
+            unread = any(folder.glob("*.safetensors"))
+            notes = [f"model.init: random: the weights in {folder} are left unread"] * unread
+            return Built(model, _head_of(model), notes)
+        model, info = read(head.auto, folder, config, key)
+        trained = _head_of(model).isdisjoint(info["missing_keys"])
+        if keep == "kept":
+            _refuse_other_head(folder, trained, own, _labels(config))
+        elif trained:  # its last layer was learnt for other labels, or for the same ones on other data
+            _copy(drawn(head.auto, config, key), model, _head_of(model))
+        _refuse_lost(folder, overrides, model, info)
+        model = _ready(model, head)
+    notes = [f"model.head: new: the base's own head, of {_few(own)}, is left out"] * (trained and keep == "new")
+    if overrides and info["unexpected_keys"]:
+        notes.append(f"{_told(overrides)}left out of the base's weights: {_few(sorted(info['unexpected_keys']))}")
+    return Built(model, frozenset(info["missing_keys"]) | (_head_of(model) if trained else set()), notes)
+
+
+def load(folder: Path, head: Head) -> nn.Module:
+    """Return the fine-tuned model that was saved in `folder`. Raises InputError when it cannot be read."""
+    config = config_of(folder, {})
+    own = _labels(config)
+    head.configure(config)
+    if own != _labels(config):
+        raise InputError(
+            f"{folder / 'config.json'}: its classes are {_few(own)}, those of the data {_few(_labels(config))}: "
+            "run finetune again"
+        )
+    with refusals_told(f"{folder}: the model cannot be read"):
+        model, info = read(head.auto, folder, config, 0)
+    absent = sorted([*info["missing_keys"], *(str(m[0]) for m in info["mismatched_keys"])])
+    if absent:
+        raise InputError(f"{folder}: no fine-tuned model: no weights that fit {_few(absent)}")
+    ready: nn.Module = _ready(model, head)
+    return ready
+
+
+def _labels(config: Any) -> list[str]:
+    return [str(name) for _, name in sorted((config.id2label or {}).items())]
+
+
+def _ready(model: Any, head: Head) -> Any:
+    """Copy every weight to memory of torch's own alignment, and leave out work that no logit needs.
+
+    Files are memory-mapped, and a kernel may choose its path, hence its bits, by the alignment of what it reads.
+    """
+    for tensor in [*model.parameters(), *model.buffers()]:
+        tensor.data = tensor.data.clone()
+    return pack(model, head.reads)
+
+
+def _head_of(model: Any) -> frozenset[str]:
+    """Return the names of the parameters that are not of the base model."""
+    base = {f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()}
+    return frozenset(name for name, _ in model.named_parameters() if name not in base)
+
+
+def _copy(source: Any, target: Any, names: frozenset[str]) -> None:
+    values = source.state_dict()
+    for name, parameter in target.named_parameters():
+        if name in names:
+            parameter.data = values[name].clone()
+
+
+def _refuse_other_head(folder: Path, trained: bool, own: Sequence[str], labels: Sequence[str]) -> None:
+    """Raise InputError unless the base has a head for `labels`, in that order."""
+    if not trained:
+        raise InputError(f"model.head: kept, but {folder} has no head of this kind: set model.head: new")
+    if list(own) != list(labels):
+        raise InputError(
+            f"model.head: kept, but the base's labels are {_few(own)} and those of the data {_few(labels)}: "
+            "set model.head: new"
+        )
+
+
+def _refuse_lost(folder: Path, overrides: Mapping[str, Any], model: Any, info: Mapping[str, Any]) -> None:
+    """Raise InputError when weights of the base model itself would be drawn; a pooler may be, it is often left out."""
+    head = _head_of(model)
+    lost = sorted(n for n in info["missing_keys"] if n not in head and "pooler" not in n)
+    lost += sorted(str(m[0]) for m in info["mismatched_keys"] if str(m[0]) not in head)
+    if not lost:
+        return
+    if overrides:
+        choice = "take the override back, or set model.init: random to draw all weights"
+    else:
+        held = " or ".join(map(str, model.config.architectures or ["another model"]))
+        choice = (
+            f"the folder holds a {held}: choose one with the weights of a {type(model.base_model).__name__} "
+            "(model.init: random would draw all weights, and what the base has learnt would be lost)"
+        )
+    raise InputError(f"{folder}: {_told(overrides)}no pretrained weights fit {_few(lost)}; {choice}")
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def _told(overrides: Mapping[str, Any]) -> str:
+    return "with model.overrides " + ", ".join(f"{k}={v}" for k, v in overrides.items()) + ": " if overrides else ""

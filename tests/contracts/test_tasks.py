@@ -1,0 +1,193 @@
+"""Every input with every target that fits it: from raw rows to predictions, the same bits whoever computes them.
+
+A new combination is one line of TASKS. Each is learnt by a tiny model from a few dozen rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+
+from stages import evaluate, predict, preprocess, tokenize
+from stages.core.files import read_json
+from stages.core.params import decode
+from stages.predicting.reading import reading
+from stages.repro.digests import of_folder
+from stages.repro.group import Alone
+from tests import tiny
+
+MODEL = tiny.ROOT / "files/smoke/model"
+NOUNS = {"garden": ["rose", "sparrow"], "harbour": ["gull", "captain"], "office": ["memo", "clerk"]}
+CPU = Alone(torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class Task:
+    """An input with a target, and a row of it as a function of its number."""
+
+    input: str
+    target: str
+    main: str  # the score by which it is told
+
+    def row(self, number: int) -> dict[str, Any]:
+        """Return a row that can be learnt from its words."""
+        draw = np.random.default_rng(number)
+        places = list(NOUNS)
+        one, two = (places[int(i)] for i in draw.integers(0, 3, 2))
+        first, second = (f"the old {draw.choice(NOUNS[place])} signs near {number}" for place in (one, two))
+        words = f"soon the {draw.choice(NOUNS[one])} {draw.choice(NOUNS[two])} signs near {number}".split()
+        examples = {"text": {"text": first}, "pair": {"first": first, "second": second}, "words": {"words": words}}
+        answers = {
+            "classes": {"label": one if self.input == "text" else str(one == two).lower()},
+            "number": {"number": 0.5 + places.index(one) + (one == two)},
+            "tags": {
+                "tags": ["O", "O", f"B-{one}", f"{'I' if one == two else 'B'}-{two}", "O", "O", "O"][: len(words)]
+            },
+        }
+        return examples[self.input] | answers[self.target]
+
+
+TASKS = [
+    Task("text", "classes", "accuracy"),
+    Task("text", "number", "pearson"),
+    Task("pair", "classes", "accuracy"),
+    Task("pair", "number", "pearson"),
+    Task("words", "tags", "f1"),
+]
+
+
+def params(task: Task) -> dict[str, Any]:
+    tree: dict[str, Any] = yaml.safe_load(tiny.PARAMS)
+    tree |= {"input": {"name": task.input}, "target": {"name": task.target}}
+    tree["model"] |= {"init": "random"}
+    tree["train"] |= {"epochs": 3, "lr": 3e-3, "batch_size": 8, "shard_size": 2, "checkpoint_every": 2}
+    tree["tokenize"] = {"max_length": 16, "pad_token": None}
+    tree["evaluate"] = {"bootstrap": 100, "bootstrap_seed": 0, "calibration_bins": 5, "worst": 5}
+    fields = list(task.row(0))
+    tree["data"] = {
+        "source": None, "format": {"name": "jsonl"}, "encoding": "utf-8", "columns": {name: name for name in fields},
+        "files": {"train": "train.jsonl", "validation": None, "test": "test.jsonl"}, "split": None, "keep": None,
+        "empty": "drop", "duplicates": "drop", "conflicts": "keep", "leakage": "keep", "validation_fraction": 0.2,
+        "test_fraction": None, "stratify": False, "per_class": None, "limit": None,
+    }  # fmt: skip
+    return tree
+
+
+@pytest.fixture(scope="module", params=TASKS, ids=lambda task: f"{task.input}-{task.target}")
+def task(request: pytest.FixtureRequest) -> Task:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def root(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which every stage ran, as one worker."""
+    root = tmp_path_factory.mktemp("task")
+    (root / "data/raw").mkdir(parents=True)
+    for split, numbers in (("train", range(60)), ("test", range(60, 100))):
+        rows = "".join(json.dumps(task.row(number)) + "\n" for number in numbers)
+        (root / f"data/raw/{split}.jsonl").write_text(rows)
+    shutil.copytree(MODEL, root / "models/base")
+    (root / "stages").symlink_to(tiny.ROOT / "stages")
+    tree = params(task)
+    (root / "params.yaml").write_text(yaml.safe_dump(tree))
+    said = decode(preprocess.Params, tree, {}, "params.yaml")
+    preprocess.preprocess(said, root / "data/raw", root / "data/clean", root / "metrics/data.json")
+    said = decode(tokenize.Params, tree, {}, "params.yaml")
+    tokenize.tokenize(
+        said, root / "data/clean", root / "models/base", root / "data/tokens", root / "metrics/tokenize.json"
+    )
+    tiny.run_here(root)
+    evaluate.evaluate(decode(evaluate.Params, tree, {}, "params.yaml"), CPU, root)
+    return root
+
+
+def test_what_is_written_is_told_by_forms(root: Path, task: Task) -> None:
+    scores = read_json(root / "metrics/evaluate.json")
+    assert scores["metrics"][0][0] == task.main
+    assert scores["intervals"][task.main][0] <= scores[task.main] <= scores["intervals"][task.main][1]
+    assert {path.name for path in (root / "metrics/evaluate").iterdir()} == {"bars", "lines", "matrix"}
+    header = (root / "metrics/finetune/validation.tsv").read_text().splitlines()[0].split("\t")
+    assert header[:3] == ["step", "epoch", "loss"]
+    assert header[-1] in ({"accuracy": "macro_f1"}.get(task.main, task.main),)
+    assert read_json(root / "models/finetuned/task.json")["target"] == task.target
+
+
+def test_two_workers_that_are_killed_write_the_same(root: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(root, tmp_path / "run", symlinks=True))
+    for name in ("models/finetuned", "metrics/finetune"):
+        shutil.rmtree(other / name)
+    process = tiny.start(other, REPRISE_WORKERS="2")
+    marks = other / ".reprise"
+    for _ in range(600):
+        if any(marks.rglob("manifest.json")) or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    code, said = tiny.run(other, REPRISE_WORKERS="2")
+    assert code == 0, said
+    assert of_folder(other / "models/finetuned") == of_folder(root / "models/finetuned")
+    assert of_folder(other / "metrics/finetune") == of_folder(root / "metrics/finetune")
+
+
+def test_evaluate_writes_the_same_bytes_again(root: Path, task: Task, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(root, tmp_path / "run", symlinks=True))
+    shutil.rmtree(other / "data/predictions")
+    evaluate.evaluate(decode(evaluate.Params, params(task), {}, "params.yaml"), CPU, other)
+    for name in ("data/predictions", "metrics"):
+        assert of_folder(other / name) == of_folder(root / name)
+
+
+def said(root: Path, task: Task) -> list[dict[str, Any]]:
+    """Return what predict says of the test rows."""
+    told = predict.Task.of(root / "models/finetuned")
+    asked = dict.fromkeys(["format", "delimiter", "header", "column", "encoding"])
+    examples = reading(root / "data/raw/test.jsonl", asked, told.example.fields, root / "params.yaml").examples(
+        root / "data/raw/test.jsonl"
+    )
+    return [json.loads(line) for line in predict.predict(root / "models/finetuned", told, examples, 1000, CPU)]
+
+
+def test_predict_says_what_evaluate_wrote(root: Path, task: Task) -> None:
+    written = pq.read_table(root / "data/predictions/test.parquet").to_pylist()
+    key = {"classes": "label", "tags": "tags", "number": "number"}[task.target]
+    assert [line[key] for line in said(root, task)] == [row["prediction"] for row in written]
+
+
+def test_plain_transformers_say_the_same(root: Path, task: Task) -> None:
+    from transformers import pipeline
+
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    rows = [json.loads(line) for line in (root / "data/raw/test.jsonl").read_text().splitlines()][:12]
+    found = said(root, task)[:12]
+    if task.target == "tags":
+        whole: Any = pipeline("ner", model=str(root / "models/finetuned"))
+        for row, line in zip(rows, found, strict=True):
+            tags = ["O"] * len(row["words"])
+            starts = {sum(len(word) + 1 for word in row["words"][:n]): n for n in range(len(tags))}
+            for entity in whole(" ".join(row["words"])):
+                if entity["start"] in starts:  # the first token of a word
+                    tags[starts[entity["start"]]] = entity["entity"]
+            assert tags == line["tags"]
+        return
+    whole = pipeline("text-classification", model=str(root / "models/finetuned"))
+    asked = [
+        {"text": row["first"], "text_pair": row["second"]} if task.input == "pair" else row["text"] for row in rows
+    ]
+    theirs = [whole(one, truncation=True) for one in asked]
+    theirs = [one[0] if isinstance(one, list) else one for one in theirs]
+    if task.target == "classes":
+        assert [one["label"] for one in theirs] == [line["label"] for line in found]
+    else:
+        np.testing.assert_allclose([one["score"] for one in theirs], [line["number"] for line in found], atol=1e-4)
