@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.attacks.place import Attack, Broken, Ended, Place, told
 from stages.core import yaml12
 
+PAGE = 4096  # bytes of a tmpfs that a file takes at a time
 STAGES = ("download", "preprocess", "tokenize", "finetune", "evaluate")
 OUTS = ("data/raw", "models/base", "data/clean", "data/tokens", "models/finetuned", "metrics", "data/predictions")
 
@@ -74,8 +75,10 @@ def _mounted(place: Place, value: tuple[str, str]) -> str:
     before = _tree(project)
     upper = place.folder / "mounted"
     upper.mkdir()
-    size = sum(p.stat().st_size for p in project.rglob("*") if p.is_file() and not p.is_symlink()) // 1024
-    lower = f"lowerdir={project},upperdir={upper}/u,workdir={upper}/w"
+    pages = sum(-(-path.lstat().st_size // PAGE) + 1 for path in project.rglob("*"))  # and one for its name
+    size = pages * PAGE // 1024
+    own = os.geteuid() == 0  # else the mount is that of a user, whose marks in an overlay have other names
+    lower = f"lowerdir={project},upperdir={upper}/u,workdir={upper}/w{'' if own else ',userxattr'}"
     mount = {
         "a small disk": f"mount -t tmpfs -o size={size + 300}k none {upper} && cp -a {project}/. {upper}/ && "
         f"head -c 100m /dev/zero >{upper}/fill 2>/dev/null; cd {upper}",
@@ -85,7 +88,7 @@ def _mounted(place: Place, value: tuple[str, str]) -> str:
     script = f"""set -e; {mount}; set +e
         {sys.executable} -m stages.{stage}; code=$?
         mkdir {place.folder}/seen; cp -a data models metrics {place.folder}/seen/; exit $code"""
-    ended = place.program("unshare", "-rm", "sh", "-c", script, seconds=110)
+    ended = place.program("unshare", "-m" if own else "-rm", "sh", "-c", script, seconds=110)
     if "unshare" in ended.err or "mount:" in ended.err:
         return "this machine allows no mounts: not tried"
     if ended.code and kind == "an overlay":
