@@ -14,7 +14,7 @@ from stages.reporting.classes import ClassScores, class_scores
 from stages.reporting.images import PAGE, settings, svg
 from stages.reporting.parts import card, code, count, details, facts, figure, grid, shown, table
 from stages.reporting.run import Run, Scores
-from stages.reporting.tables import Table, of_form, title
+from stages.reporting.tables import Table, headed, of_form, stem
 
 TILES = 4  # scores at the top of the page
 SHORT = 60  # characters of an answer that stands in a line with another
@@ -143,13 +143,13 @@ def _tested(run: Run) -> Iterator[str]:
         for path in matrices:
             names = charts.classes(run.plots[path], None)
             largest = f" The largest {charts.LARGEST} of {count(len(names))}." if len(names) > charts.LARGEST else ""
-            said = f"{_headed(path)}: how many were taken for which; the shade is the share of the row.{largest}"
-            figures.append(figure(svg(charts.matrix(run.plots[path], PAGE), _stem(path), said), said))
+            said = f"{headed(path)}: how many were taken for which; the shade is the share of the row.{largest}"
+            figures.append(figure(svg(charts.matrix(run.plots[path], PAGE), stem(path), said), shown(said)))
             tables.append(_class_table(path, run.plots[path]))
         for kind, draw in (("lines", charts.lines), ("bars", charts.bars)):
             for path in of_form(run.plots, kind):
-                said = f"{_headed(path)}."
-                figures.append(figure(svg(draw({"": run.plots}, path, PAGE), _stem(path), said), said))
+                said = f"{headed(path)}."
+                figures.append(figure(svg(draw({"": run.plots}, path, PAGE), stem(path), said), shown(said)))
     yield grid(*figures)
     yield grid(totals, *tables)
 
@@ -160,16 +160,7 @@ def _class_table(path: str, matrix: Table) -> str:
     body = table(head, [_class(row) for row in classes[: charts.LARGEST]], range(1, 6))
     left = len(classes) - charts.LARGEST
     rest = f'<p class="muted">{count(left)} smaller ones are in data/predictions/scores.json.</p>'
-    return card(_headed(path), body, *([rest] if left > 0 else []))
-
-
-def _headed(path: str) -> str:
-    said = title(path)
-    return shown(said[:1].upper() + said[1:])
-
-
-def _stem(path: str) -> str:
-    return title(path).replace(" ", "-")
+    return card(shown(headed(path)), body, *([rest] if left > 0 else []))
 
 
 def _said(name: str) -> str:

@@ -17,7 +17,7 @@ from stages.core.shown import markdown_table, plain
 from stages.project import git
 from stages.reporting import charts
 from stages.reporting.images import PAPER, png, settings
-from stages.reporting.tables import VALIDATION, Table, of_form, title
+from stages.reporting.tables import VALIDATION, Table, headed, of_form, stem
 
 Plots = Mapping[str, Table]
 FOLDER = "report"  # of the images, beside report.md
@@ -68,9 +68,9 @@ def images(own: Plots, base: Plots | None, name: str, folder: Path) -> list[tupl
         for kind, draw in (("lines", charts.lines), ("bars", charts.bars)):
             for path in of_form(own, kind):
                 both = runs if base is None or path in base else {"": own}
-                made.append((f"{_stem(path)}.png", _headed(path), draw(both, path, PAPER)))
+                made.append((f"{stem(path)}.png", headed(path), draw(both, path, PAPER)))
         for path in of_form(own, "matrix"):
-            made.append((f"{_stem(path)}.png", *_matrix(own[path], (base or {}).get(path), name, _headed(path))))
+            made.append((f"{stem(path)}.png", *_matrix(own[path], (base or {}).get(path), name, headed(path))))
         for file, _, figure in made:
             png(figure, folder / file)
     return [(file, caption) for file, caption, _ in made]
@@ -82,15 +82,6 @@ def _matrix(own: Table, base: Table | None, name: str, headed: str) -> tuple[str
         changed = f"{headed}{some}: examples more or fewer than in {name}; orange is for the worse"
         return changed, charts.matrix_change(own, base, PAPER)
     return f"{headed}{some}", charts.matrix(own, PAPER)
-
-
-def _stem(path: str) -> str:
-    return title(path).replace(" ", "-")
-
-
-def _headed(path: str) -> str:
-    said = title(path)
-    return said[:1].upper() + said[1:]
 
 
 def _sizes(table: Table) -> dict[str, float]:

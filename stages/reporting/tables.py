@@ -67,6 +67,16 @@ def title(path: str) -> str:
     return PurePosixPath(path).stem.replace("_", " ")
 
 
+def headed(path: str) -> str:
+    """Return the title of a plot's file as it begins a sentence."""
+    return title(path)[:1].upper() + title(path)[1:]
+
+
+def stem(path: str) -> str:
+    """Return what the picture of a plot's file is called."""
+    return title(path).replace(" ", "-")
+
+
 def axes_of(path: str) -> tuple[str, str]:
     """Return (x, y) of a plot that is called `Y_by_X.tsv`."""
     y, _, x = title(path).partition(" by ")

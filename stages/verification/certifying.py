@@ -15,7 +15,8 @@ from stages.project.lock import LOCK, Lock, within
 from stages.repro.digests import of_bytes
 from stages.verification import certificate, certificate_page, checking, declared, document, inputs
 from stages.verification.certificate import Core, Environment, not_compared, overall
-from stages.verification.grades import grade
+from stages.verification.comparison import SCORES
+from stages.verification.grades import grade, tolerances
 from stages.verification.ledger.runs import COST
 from stages.verification.reference import ENVIRONMENT, Reference
 from stages.verification.session import Kept, Session
@@ -99,11 +100,16 @@ def _held(stated: Core, repository: Path) -> Iterator[str]:
 def _committed(stated: Core, repository: Path) -> tuple[list[str], Lock]:
     """Return what is not as the commit's dvc.lock and metrics say, and that lock; {} when it cannot be held."""
     where, found = f"of commit {stated.commit[:12]}", []
-    text, record = (objects.file(repository, stated.commit, name) for name in (LOCK, ENVIRONMENT))
+    files = (LOCK, ENVIRONMENT, SCORES)
+    text, record, scores = (objects.file(repository, stated.commit, name) for name in files)
     if ENVIRONMENT in stated.edits:
         _note(f"{ENVIRONMENT} is one of the edited files: core.reference_environment is not compared with the commit")
     elif stated.reference_environment != _inner(json.loads(record or b"{}").get("finetune", {})):
         found.append(f"core.reference_environment: not that of {ENVIRONMENT} {where}")
+    if SCORES in stated.edits:
+        _note(f"{SCORES} is one of the edited files: core.tolerances is not compared with the commit")
+    elif stated.tolerances != tolerances(json.loads(scores or b"{}").get("metrics", [])):
+        found.append(f"core.tolerances: not the margins and worst scores of {SCORES} {where}")
     if LOCK in stated.edits:
         _note(f"{LOCK} is one of the edited files: lock and outputs are not compared with the commit")
         return found, {}

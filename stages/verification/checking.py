@@ -24,6 +24,7 @@ WORD = (
     "that each environment was derived, how each derivation came out, and by how much it differs (evidence)",
     "on what it ran (had), who derived it, when, how long it took and at which steps it was killed (circumstances)",
     "the SHA-256 of outputs; of a reference that is not committed (a recipe's) also MD5, dvc.lock and environment",
+    "the margins and worst scores of a reference that is not committed: its evaluate wrote them",
     "the contents of edited files, where there are edits; without the commit, all that it says (notes tell of both)",
 )
 AXES = {
@@ -89,8 +90,13 @@ def _core(predicate: Predicate) -> Iterator[str]:
     for name, digest in core.edits.items():
         if posixpath.normpath(f"/{name}") != f"/{name}" or not re.fullmatch("[0-9a-f]{64}|deleted", digest):
             yield f"core.edits.{name}: {digest!r}, wanted a file of the project and its SHA-256, or 'deleted'"
-    if core.tolerances != Tolerances():
+    judged = {name: getattr(core.tolerances, name) for name in ("margins", "worst")}  # these are the reference's own
+    if core.tolerances != Tolerances(**judged):
         yield "core.tolerances: not those of this version of Reprise"
+    if set(core.tolerances.worst) - set(core.tolerances.margins):
+        yield "core.tolerances.worst: of a score that has no margin"
+    if not core.tolerances.margins:
+        yield "core.tolerances.margins: empty: no score is judged"
     if core.reference == "derived" and core.recipe is None:
         yield "core.reference: derived, but without a recipe the reference is the committed dvc.lock"
     for field in ("seconds", "kills"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from pydantic import Field
 
 from stages.core.params import Section
@@ -18,10 +21,25 @@ class Tolerances(Section):
     score: float = 1e-3  # absolute difference of a score
     seeds: int = 5  # fewer runs than these show nothing about spread
     alpha: float = 0.05  # of every test, after Holm's correction over the scores
-    # Margins of equivalence, absolute: about half a 95 % interval of the score on some 2,000 test rows.
+    # Margins of equivalence, absolute, of the scores that have one: as the reference's evaluate wrote them beside its
+    # scores. Here stand those of classes, for results from before that.
     margins: dict[str, float] = Field(default={"accuracy": 0.01, "macro_f1": 0.02, "mcc": 0.015})
     # What a crashed run counts as. A score that is not named has no worst value: with a crash it is never equivalent.
     worst: dict[str, float] = Field(default={"accuracy": 0.0, "macro_f1": 0.0, "mcc": -1.0})
+
+
+def tolerances(metrics: Iterable[Any]) -> Tolerances:
+    """Return the tolerances of a reference, whose metrics/evaluate.json lists `metrics`: (name, better, margin, worst).
+
+    An empty list, as of a result from before there was one, gives those of classes.
+    """
+    judged = [(name, margin, worst) for name, _, margin, worst in metrics if margin is not None]
+    if not judged:
+        return Tolerances()
+    return Tolerances(
+        margins={name: margin for name, margin, _ in judged},
+        worst={name: worst for name, _, worst in judged if worst is not None},
+    )
 
 
 def worst(grades: list[Grade]) -> Grade:
@@ -86,6 +104,8 @@ def _statistical(evidence: Evidence, tolerances: Tolerances) -> tuple[Grade, str
     if len(pairs) < tolerances.seeds:
         crashed = f", and {n} that crashed on both sides" if (n := len(evidence.pairs) - len(pairs)) else ""
         return "INCONCLUSIVE", f"{len(pairs)} seeds{crashed}, wanted at least {tolerances.seeds}"
+    if not tolerances.margins:
+        return "INCONCLUSIVE", "no score has a margin within which it is equivalent"
     reference = [pair.reference for pair in pairs]
     derived = [pair.derived for pair in pairs]
     verdicts = equivalence.judge(reference, derived, tolerances.margins, tolerances.worst)

@@ -22,7 +22,7 @@ from stages.verification import comparison, derivation, environments, numbers, r
 from stages.verification.board import Board
 from stages.verification.derivation import Commit, Ended, Runner
 from stages.verification.environments import Environment, Setting
-from stages.verification.grades import Tolerances, grade
+from stages.verification.grades import Tolerances, grade, tolerances
 from stages.verification.ledger.runs import COST
 from stages.verification.ledger.triple import STREAMS
 from stages.verification.records import Evidence, Pair
@@ -47,7 +47,7 @@ class Session:
     environments: Mapping[str, Environment]
     state: Path
     seeds: int = 1
-    tolerances: Tolerances = field(default_factory=Tolerances)
+    tolerances: Tolerances = field(default_factory=Tolerances, init=False)  # the reference says which scores are judged
 
     def __post_init__(self) -> None:
         if self.seeds > 1:  # without it nobody knows that other seeds of the reference can be derived here
@@ -62,6 +62,7 @@ class Session:
         pool = ThreadPoolExecutor(jobs)
         try:
             expected = self._reference()
+            self.tolerances = tolerances(numbers.metrics(expected.folder / comparison.SCORES))
             if self.seeds > 1:
                 _check_streams(expected)
             names = list(self.environments)

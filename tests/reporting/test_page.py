@@ -233,3 +233,9 @@ def test_without_classes_there_is_no_table_of_them(project: Project) -> None:
     text = made(project)
     assert "2 classes" not in text
     assert [row for row in rows(text) if len(row) == 6] == []
+
+
+def test_a_caption_is_escaped_once(plain: tuple[Project, str]) -> None:
+    _, page = plain
+    assert "&lt;bdi" not in page
+    assert "&amp;lt;" not in page

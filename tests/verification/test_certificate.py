@@ -129,6 +129,7 @@ def test_a_tampered_field_is_named(file: Path, change: Callable[[Any], None], fi
         ),
         (_set(*INNER, "grade", value="NUMERIC"), "core.grade: NUMERIC, but the environments earn BITWISE"),
         (_set(*INNER, "tolerances", "score", value=1.0), "core.tolerances: not those of this version of Reprise"),
+        (_set(*INNER, "tolerances", "margins", value={}), "core.tolerances.worst: of a score that has no margin"),
         (_set("subject", 1, "digest", "md5", value="1" * 32), "subject.models/finetuned: not the MD5 of core.outputs"),
         (
             _set("subject", 1, "digest", "sha512", value="1"),

@@ -96,6 +96,10 @@ SMOKE = {"seed": "2", "train.lr": "0.25"}
             lambda f: f.update(reference_environment={"processor": "another"}),
             "core.environments.same.evidence.inputs: not what tells core.reference_environment from had",
         ),
+        (
+            lambda f: f.update(tolerances=Tolerances(margins={"accuracy": 0.5}, worst={"accuracy": 0.0})),
+            "core.tolerances: not the margins and worst scores of metrics/evaluate.json of commit ",
+        ),
         (lambda f: f.update(reference="derived"), "core.reference: derived, but without a recipe the reference is "),
         (
             lambda f: f.update(reference="derived", recipe="same"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.verification.grades import Tolerances, at_least, grade, worst
+from stages.verification.grades import Tolerances, at_least, grade, tolerances, worst
 from stages.verification.records import GRADES, Evidence, Input, Pair, Predictions, Score, Weights
 
 FIXED = Tolerances()
@@ -105,6 +105,41 @@ def test_runs_that_crashed_on_both_sides_are_no_equivalence_either() -> None:
     assert grade(evidence, FIXED) == (
         "INCONCLUSIVE",
         "1 seeds, and 4 that crashed on both sides, wanted at least 5",
+    )
+
+
+NUMBERS = [["pearson", "higher", 0.01, -1.0], ["rmse", "lower", 0.02, None], ["mae", "lower", None, None]]
+
+
+def test_margins_and_worst_scores_are_those_of_the_reference_metrics() -> None:
+    fixed = tolerances(NUMBERS)
+    assert (fixed.margins, fixed.worst) == ({"pearson": 0.01, "rmse": 0.02}, {"pearson": -1.0})
+    assert fixed.model_copy(update={"margins": FIXED.margins, "worst": FIXED.worst}) == FIXED
+    assert tolerances([]) == FIXED
+
+
+@pytest.mark.parametrize(
+    ("gap", "crash", "expected"),
+    [
+        (0.0, False, "STATISTICAL"),
+        (0.1, False, "DIFFERENT"),  # more of RMSE is worse, and less would be another result too
+        (-0.1, False, "DIFFERENT"),
+        (0.0, True, "INCONCLUSIVE"),  # 0 is the best RMSE: a crash must not count as it
+    ],
+)
+def test_numbers_are_judged_by_their_own_margins(gap: float, crash: bool, expected: str) -> None:
+    spread = [0.001, -0.001, 0.002, -0.002, 0.0]
+    sides = [({"pearson": 0.9, "rmse": 0.5}, {"pearson": 0.9 + s, "rmse": 0.5 + gap + s}) for s in spread]
+    some = [Pair(seed=i, reference=old, derived=new) for i, (old, new) in enumerate(sides)]
+    some += [Pair(seed=9, reference=some[0].reference, derived=None)] if crash else []
+    assert grade(Evidence.model_validate({**CLOSE, **FAR, "pairs": some}), tolerances(NUMBERS))[0] == expected
+
+
+def test_without_any_margin_nothing_is_equivalent() -> None:
+    evidence = Evidence.model_validate({**CLOSE, **FAR, "pairs": pairs([0.0] * 5)})
+    assert grade(evidence, Tolerances(margins={}, worst={})) == (
+        "INCONCLUSIVE",
+        "no score has a margin within which it is equivalent",
     )
 
 

@@ -82,7 +82,7 @@ def _residuals(judged: Judged) -> list[tuple[str, float, float, None]]:
     """Return the quartiles of the residuals by the data's number, in stripes of as many rows."""
     residuals = judged.guess.astype(np.float64) - judged.truth
     rows = []
-    for name, share in (("a quarter below", 0.25), ("median", 0.5), ("a quarter above", 0.75)):
+    for name, share in (("median", 0.5), ("a quarter below", 0.25), ("a quarter above", 0.75)):
         for part in _stripes(judged.truth):
             rows.append((name, float(judged.truth[part].mean()), float(np.quantile(residuals[part], share)), None))
     return rows

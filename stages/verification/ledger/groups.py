@@ -17,13 +17,14 @@ from scipy import stats
 
 from stages.core.errors import InputError, nearest
 from stages.repro import digests
-from stages.verification.ledger.selection import FETCHED, HEADLINE, Row, rank
+from stages.verification.ledger.selection import FETCHED, Row, headline, rank
 from stages.verification.ledger.triple import NEUTRAL
 
 LEVEL = 0.95
 IDENTITY = ("generator", "data")  # digests that tell settings apart, beside the params
 _SEEDS = "seed"  # how the keys of seeds begin
-_LESS_IS_BETTER = ("loss", "ece")  # how the names of such metrics end
+_VALIDATION = "finetune.validation_"  # how the training calls the scores of its validation rows
+_LESS_IS_BETTER = ("loss", "ece", "rmse", "mae")  # how the names of such metrics end, where no run says more
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def metric(asked: str | None, rows: Sequence[Row]) -> str:
     """Return the metric's key: `accuracy` will do for evaluate.accuracy. Raises InputError with the nearest."""
     known = sorted({key for row in rows for key in row.run.record.metrics})
     if asked is None:
-        return next((key for key in HEADLINE if key in known), next(iter(known), ""))
+        return next(iter([*headline(rows), *known]), "")
     found = [key for key in known if key == asked] or [key for key in known if key.endswith(f".{asked}")]
     if len(found) != 1:
         raise InputError(f"--metric: no metric is called {asked!r}{nearest(asked, found or known)}")
@@ -124,11 +125,12 @@ def grouped(rows: Sequence[Row], name: str, by: Sequence[str] | None) -> list[Gr
     for row in rows:
         own = setting(row)
         found.setdefault(_token([own.get(key, row.values.get(key)) for key in keys]), []).append(row)
-    groups = [_group(members, name, keys) for members in found.values()]
-    return sorted(groups, key=lambda group: group.spread.mean * sign(name), reverse=True)
+    way = sign(name, rows)
+    groups = [_group(members, name, keys, way) for members in found.values()]
+    return sorted(groups, key=lambda group: group.spread.mean * way, reverse=True)
 
 
-def _group(rows: Sequence[Row], name: str, keys: Sequence[str]) -> Group:
+def _group(rows: Sequence[Row], name: str, keys: Sequence[str], way: int) -> Group:
     values = tuple(row.run.record.metrics[name] for row in rows)
     own = setting(rows[0])
     return Group(
@@ -136,13 +138,18 @@ def _group(rows: Sequence[Row], name: str, keys: Sequence[str]) -> Group:
         rows=tuple(rows),
         values=values,
         spread=spread(values),
-        best=max(rows, key=lambda row: row.run.record.metrics[name] * sign(name)),
+        best=max(rows, key=lambda row: row.run.record.metrics[name] * way),
         mixed=tuple(key for key in differing(rows) if key not in keys),
     )
 
 
-def sign(name: str) -> int:
-    """Return 1 for a metric of which more is better, -1 for the others."""
+def sign(name: str, rows: Iterable[Row]) -> int:
+    """Return 1 for a metric of which more is better, -1 for the others: as the runs' own evaluate says, if it does."""
+    scored = name.replace(_VALIDATION, "evaluate.")
+    for row in rows:
+        for one in row.run.record.judged:
+            if one.key == scored:
+                return 1 if one.higher else -1
     return -1 if name.endswith(_LESS_IS_BETTER) else 1
 
 

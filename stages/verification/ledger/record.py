@@ -19,6 +19,16 @@ from stages.verification.ledger.triple import CODE, FETCHING, Triple, number
 
 TRAINING = "finetune"
 ENVIRONMENT = f"{METRICS}/environment.json"
+SCORES = f"{METRICS}/evaluate.json"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A score that evaluate wrote, as the list `metrics` of its file describes it."""
+
+    key: str  # evaluate.NAME
+    higher: bool  # whether more of it is better
+    main: bool  # whether results are judged by it: it has a margin
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class Record:
     fetched: dict[str, str]  # path -> digest of what the fetching stage read, code excluded
     outputs: dict[str, dict[str, str]]  # stage -> path -> digest, fetching excluded, in the order of the lock
     metrics: dict[str, float]  # file.key, of the numbers in metrics/*.json
+    judged: tuple[Judged, ...]  # the main one first; () of a result from before evaluate described its scores
     environment: dict[str, Any]  # what the training stage wrote down; {} when nothing is known
     training: str  # digest of what decides the bits for the training stage alone, and what it wrote
     faults: tuple[str, ...]  # why the lock is no record of one run; () when it is
@@ -74,6 +85,7 @@ def read(snapshot: Snapshot, cache: Path) -> Record:
         fetched={p: d for p, d in fetching.deps.items() if not p.startswith(CODE)} if fetching else {},
         outputs={name: stage.outs for name, stage in counted.items()},
         metrics=metrics,
+        judged=_judged(snapshot.files, metrics),
         environment=found if isinstance(found, dict) else {},
         training=digests.of_value([triple.of(before).digest, {name: stage.outs for name, stage in before.items()}]),
         faults=(*missing, *_mixed(counted, stages, cache)),
@@ -138,6 +150,15 @@ def _metrics(stages: Lock, files: Mapping[str, bytes]) -> tuple[dict[str, float]
             found = yaml12.leaves(tree, f"{name.removesuffix('.json')}.") if isinstance(tree, dict) else ()
             numbers |= {key: value for key, value in found if _is_number(value)}
     return dict(sorted(numbers.items())), notes
+
+
+def _judged(files: Mapping[str, bytes], known: Mapping[str, float]) -> tuple[Judged, ...]:
+    """Return what evaluate says of its scores; of a file that is not that of the lock nothing is `known`."""
+    tree, _ = _json(files.get(SCORES, b"{}"), SCORES)
+    listed = tree.get("metrics") if isinstance(tree, dict) else None
+    rows = [row for row in listed if isinstance(row, list) and len(row) == 4] if isinstance(listed, list) else []
+    found = (Judged(f"evaluate.{name}", better == "higher", margin is not None) for name, better, margin, _ in rows)
+    return tuple(one for one in found if one.key in known)
 
 
 def _is_number(value: Any) -> bool:

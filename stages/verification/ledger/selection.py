@@ -15,7 +15,7 @@ from stages.repro import digests
 from stages.verification.ledger.runs import Ledger, Run
 
 FIXED = ("name", "commit", "generator", "data", "triple", "repeat", "note")
-HEADLINE = ("evaluate.accuracy", "evaluate.macro_f1", "evaluate.log_loss", "finetune.validation_macro_f1")
+_USUAL = ("evaluate.accuracy", "evaluate.macro_f1", "evaluate.log_loss", "finetune.validation_macro_f1")
 FETCHED = ("data.source.", "model.source.")
 MOST_PARAMS = 8  # columns of params that are shown unasked
 _SHORT = 8  # digits of a digest
@@ -121,12 +121,18 @@ def columns(table: Sequence[Row], params: Sequence[str]) -> tuple[list[str], int
     They are: name, commit, digests, the params that differ between the rows but for where things are fetched from,
     which the data's digest stands for, headline metrics, and what there is to say on repeats and faults.
     """
-    present = {key for row in table for key in row.values}
-    numbers = [key for key in HEADLINE if key in present]
+    numbers = headline(table)
     said = [key for key in ("repeat", "note") if any(row.values[key] for row in table)]
     differ = [key for key in params if not key.startswith(FETCHED) and _differs(key, table)]
     chosen = ["name", "commit", "generator", "data", *differ[:MOST_PARAMS], *numbers, *said]
     return chosen, max(0, len(differ) - MOST_PARAMS)
+
+
+def headline(table: Sequence[Row]) -> list[str]:
+    """Return the metrics by which the runs are judged, the main one first; the usual ones where no run says."""
+    present = {key for row in table for key in row.values}
+    judged = (one.key for row in table for one in row.run.record.judged if one.main)
+    return list(dict.fromkeys(judged)) or [key for key in _USUAL if key in present]
 
 
 def _differs(key: str, table: Sequence[Row]) -> bool:

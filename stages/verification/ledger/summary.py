@@ -39,7 +39,7 @@ def told(groups: Sequence[Group], effects: Sequence[Effect], name: str, form: Fo
     shown, more = keys[-MOST_PARAMS:], max(0, len(keys) - MOST_PARAMS)
     header = [*shown, "n", "mean", "sd", f"{LEVEL:.0%} interval", "best", "best run"]
     cells = [[*map(_short, _settings(g)[more:]), *_shown(g, name), _short(g.best.run.name)] for g in groups]
-    better = "more" if sign(name) > 0 else "less"
+    better = "more" if _sign(groups, name) > 0 else "less"
     text = f"{name}, {better} is better; groups of equal {terminal(', '.join(shown)) if shown else 'settings'}"
     text += f" and {more} more (--by or --where picks, --json shows all)\n\n" if more else "\n\n"
     text += draw(header, cells, [False] * len(shown) + [True, True, True, False, True, False])
@@ -49,6 +49,10 @@ def told(groups: Sequence[Group], effects: Sequence[Effect], name: str, form: Fo
         head = ["param", "from", "to", "difference", f"{LEVEL:.0%} interval", "from what"]
         text += draw(head, [_effect(effect) for effect in effects], [False] * 3 + [True] + [False] * 2)
     return text
+
+
+def _sign(groups: Sequence[Group], name: str) -> int:
+    return sign(name, (row for group in groups for row in group.rows))
 
 
 def _mixed(groups: Sequence[Group]) -> str:
@@ -96,7 +100,7 @@ def _json(groups: Sequence[Group], effects: Sequence[Effect], name: str) -> str:
     return canonical_json(
         {
             "metric": name,
-            "better": "higher" if sign(name) > 0 else "lower",
+            "better": "higher" if _sign(groups, name) > 0 else "lower",
             "level": LEVEL,
             "groups": [_group(group) for group in groups],
             "effects": [

@@ -36,13 +36,20 @@ class Made:
     order: int | None = None
     weights: str = "weights"
     accuracy: float = 0.97
+    rmse: float | None = None  # with it evaluate has a score of which less is better, and says so
     environment: dict[str, Any] | None = field(default_factory=lambda: {"seconds": 600.1, "processor": "A"})
 
     def but(self, **changes: Any) -> Made:
         return replace(self, **changes)
 
     def metrics(self) -> dict[str, Any]:
-        return {"accuracy": self.accuracy, "notes": [], "averages": [{"f1": 1}], "certain": True}
+        found: dict[str, Any] = {"accuracy": self.accuracy, "notes": [], "averages": [{"f1": 1}], "certain": True}
+        if self.rmse is None:
+            return found
+        return found | {
+            "rmse": self.rmse,
+            "metrics": [["rmse", "lower", 0.02, None], ["accuracy", "higher", None, 0.0]],
+        }
 
     def stages(self) -> dict[str, Any]:
         core = {"path": "stages/core", "md5": md5(self.core)}

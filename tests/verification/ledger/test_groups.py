@@ -141,3 +141,17 @@ def test_a_metric_has_a_short_name(history: History) -> None:
     assert groups.metric("accuracy", found) == groups.metric(None, found) == ACCURACY
     with pytest.raises(InputError, match=r"no metric is called 'acuracy' \(nearest|known"):
         groups.metric("acuracy", found)
+
+
+def test_the_runs_say_which_metric_is_the_main_one_and_which_way_it_improves(history: History) -> None:
+    found = rows(history, [made(1e-3, 1, 0.9, rmse=0.7), made(1e-4, 1, 0.8, rmse=0.5)])
+    assert selection.headline(found) == ["evaluate.rmse"]
+    name = groups.metric(None, found)
+    assert (name, groups.sign(name, found), groups.sign("finetune.validation_rmse", found)) == ("evaluate.rmse", -1, -1)
+    best, _ = groups.grouped(found, name, None)
+    assert (best.settings, best.values) == ({"train.lr": 1e-4}, (0.5,))
+
+
+@pytest.mark.parametrize(("name", "way"), [("evaluate.accuracy", 1), ("evaluate.log_loss", -1), ("evaluate.ece", -1)])
+def test_of_results_that_do_not_say_so_the_name_tells_the_way(history: History, name: str, way: int) -> None:
+    assert groups.sign(name, rows(history, [made(1e-3, 1, 0.9)])) == way
