@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from stages.claims import runs
+from stages.claims.claiming import STUDY
 from stages.reporting.images import PAPER, png, settings
-from stages.verification import numbers, runs
-from stages.verification.claiming import STUDY
+from stages.verification import numbers
 from stages.verification.grades import Tolerances, grade
 from stages.verification.records import Evidence, Pair, Predictions
 

@@ -9,7 +9,7 @@
 Reads dvc.lock and metrics/*.json of every commit that HEAD, branches, tags and `dvc exp` reach, straight from Git's
 objects, and those of the working tree. Writes a table, CSV, Markdown or JSON to standard output. A triple that was run
 more than once is told to be repeatable (every output has the same digest), close (every metric within --tolerance) or
-NOT REPEATABLE. What counts for a triple is told in stages/verification/ledger/triple.py, and in runs.py beside it when
+NOT REPEATABLE. What counts for a triple is told in stages/ledger/triple.py, and in runs.py beside it when
 two records are two runs.
 
 `groups` takes runs together that differ in their seeds alone, or all that share the values of --by: mean, standard
@@ -37,10 +37,10 @@ from pathlib import Path
 
 from stages.core.errors import InputError
 from stages.core.files import outputs
+from stages.ledger import groups, rendering, selection, summary
+from stages.ledger.runs import TOLERANCE, Ledger, ledger
+from stages.ledger.selection import Row
 from stages.project import git
-from stages.verification.ledger import groups, rendering, selection, summary
-from stages.verification.ledger.runs import TOLERANCE, Ledger, ledger
-from stages.verification.ledger.selection import Row
 
 
 def chosen(found: Ledger, where: Sequence[str], sort: str | None) -> tuple[list[Row], list[str]]:

@@ -40,6 +40,7 @@ from stages.core.errors import InputError, nearest
 from stages.core.files import SCRATCH, canonical_json
 from stages.core.params import PARAMS, dvc_keys, imported, part_of
 from stages.core.shown import plain
+from stages.ledger.rendering import aligned
 from stages.project import git, graph
 from stages.repro import digests
 from stages.scoring.metric import Metric
@@ -47,7 +48,6 @@ from stages.searching import space as spaces
 from stages.searching.space import Space
 from stages.searching.trial import Point, Runner
 from stages.targets import TARGETS
-from stages.verification.ledger.rendering import aligned
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

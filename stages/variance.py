@@ -25,17 +25,18 @@ import signal
 from functools import partial
 from pathlib import Path
 
+from stages.claims import claiming, runs, study_page
+from stages.claims.runs import Run
+from stages.claims.series import Series
+from stages.claims.study import Study, draws, study
 from stages.core.errors import InputError
 from stages.core.files import outputs, write_json
 from stages.project import git
 from stages.repro import workers
-from stages.verification import claiming, document, runs, variance_page
+from stages.verification import document
 from stages.verification.board import Board
 from stages.verification.comparison import SCORES
 from stages.verification.derivation import Commit
-from stages.verification.runs import Run
-from stages.verification.series import Series
-from stages.verification.variance import Study, draws, study
 
 
 def made(repository: Path, sha: str, recipe: str | None, metric: str, count: int) -> tuple[Study, list[Run]]:
@@ -56,7 +57,7 @@ def made(repository: Path, sha: str, recipe: str | None, metric: str, count: int
                     claiming.check_metric(metric, found.run, "--metric")
                 scores[group][seed] = found.run.scores.get(metric)
                 used.append(found.run)
-            board.done(group, variance_page.said(list(scores[group].values())))
+            board.done(group, study_page.said(list(scores[group].values())))
     return study(recipe, metric, scores), used
 
 
@@ -68,7 +69,7 @@ def write(found: Study, used: list[Run], path: Path) -> str:
     """Write the study and its runs, and a page that shows it; return the page's name."""
     with outputs(path) as (staged,):
         write_json(staged, {"study": found.model_dump(mode="json"), "runs": runs.kept(used)})
-    return document.written(variance_page.document(found), path)
+    return document.written(study_page.document(found), path)
 
 
 def main() -> None:
@@ -86,8 +87,8 @@ def main() -> None:
         claiming.tell(Path(), asked.rev)
         found, used = made(Path(), git.commit(Path(), asked.rev), asked.recipe, asked.metric, asked.runs)
         page = write(found, used, claiming.STUDY)
-        print(variance_page.table(found), end="")
-        print("".join(f"{line}\n" for line in variance_page.doubts(found)), end="")
+        print(study_page.table(found), end="")
+        print("".join(f"{line}\n" for line in study_page.doubts(found)), end="")
         print(f"{page} say the rest")
 
 

@@ -42,27 +42,20 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from stages.claims import claiming
+from stages.claims import page as claims_page
 from stages.core import yaml12
 from stages.core.errors import InputError
 from stages.core.files import SCRATCH, canonical_json, outputs, write_json
+from stages.ledger.rendering import aligned
 from stages.project import git
 from stages.repro import environment, workers
 from stages.repro.digests import of_file, of_value
-from stages.verification import (
-    certificate,
-    certificate_page,
-    certifying,
-    claiming,
-    claims_page,
-    derivation,
-    document,
-    environments,
-)
+from stages.verification import certificate, certificate_page, certifying, derivation, document, environments
 from stages.verification.certificate import Circumstances, Core
 from stages.verification.checking import WORD
 from stages.verification.environments import Environment, Setting
 from stages.verification.environments.workers import Workers, shards
-from stages.verification.ledger.rendering import aligned
 from stages.verification.records import GRADES
 from stages.verification.session import Session
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from stages.ledger.history import snapshots
 from stages.searching.trial import CURVE, SUMMARY, points
-from stages.verification.ledger.history import snapshots
 from tests.stub import ROOT, Stub
 
 QUEUE = "dvc exp run --queue -S 'train.lr=1e-5,2,3e-5' -S train.schedule=cosine -S train.epochs=1"

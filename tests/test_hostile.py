@@ -15,19 +15,20 @@ import pytest
 from dvc_render.html import HTML
 from dvc_render.vega import VegaRenderer
 
+from stages.claims import strips
 from stages.core import cli
 from stages.core.errors import InputError
 from stages.core.files import tsv_line, write_json
 from stages.core.shown import terminal
+from stages.ledger import rendering
 from stages.reporting import review
 from stages.scoring.report import Options, Wrong
 from stages.scoring.worst import HEADER, worst_rows
 from stages.targets.classes.metrics import Judged
 from stages.targets.classes.report import report
 from stages.targets.classes.scores import class_table
-from stages.verification import certificate, document, strips
+from stages.verification import certificate, document
 from stages.verification.board import Board
-from stages.verification.ledger import rendering
 from tests.core.test_shown import GFM, HOSTILE
 from tests.reporting.project import Project
 from tests.verification.test_certificate import core, environment

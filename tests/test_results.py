@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stages import results
-from tests.verification.ledger.history import History, Made
+from tests.ledger.history import History, Made
 
 ROOT = Path(__file__).parent.parent
 SLOW = Made(lr=1e-4, weights="b", accuracy=0.5, environment={"seconds": 700.0})

@@ -10,6 +10,7 @@ from typing import Any
 from stages.core import cli
 from stages.core.errors import InputError
 from stages.core.params import PARAMS
+from stages.ledger.runs import COST
 from stages.project import git, graph, lock, objects
 from stages.project.lock import LOCK, Lock, within
 from stages.repro.digests import of_bytes
@@ -17,7 +18,6 @@ from stages.verification import certificate, certificate_page, checking, declare
 from stages.verification.certificate import Core, Environment, not_compared, overall
 from stages.verification.comparison import SCORES
 from stages.verification.grades import grade, tolerances
-from stages.verification.ledger.runs import COST
 from stages.verification.reference import ENVIRONMENT, Reference
 from stages.verification.session import Kept, Session
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from stages.ledger.runs import COST
 from stages.project.lock import Lock, Stage, as_json, ordered, outputs, reads
-from stages.verification.ledger.runs import COST
 from stages.verification.records import Axis, Input
 
 Key = TypeVar("Key")

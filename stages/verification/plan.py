@@ -18,12 +18,12 @@ from typing import Any
 from stages.core import yaml12
 from stages.core.errors import InputError
 from stages.core.params import PARAMS
+from stages.ledger import triple
+from stages.ledger.record import Record
+from stages.ledger.triple import CODE, FETCHING, STREAMS, Triple
 from stages.project import graph
 from stages.project.lock import Stage, within
 from stages.repro import digests
-from stages.verification.ledger import triple
-from stages.verification.ledger.record import Record
-from stages.verification.ledger.triple import CODE, FETCHING, STREAMS, Triple
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from typing import Any
 from stages.core.errors import InputError
 from stages.core.files import outputs, read_json, write_json
 from stages.core.params import PARAMS, Section
+from stages.ledger.runs import COST
+from stages.ledger.triple import STREAMS
 from stages.project import git, lock
 from stages.repro.determinism import ISA
 from stages.repro.digests import of_file, of_folder, of_value
@@ -23,8 +25,6 @@ from stages.verification.board import Board
 from stages.verification.derivation import Commit, Ended, Runner
 from stages.verification.environments import Environment, Setting
 from stages.verification.grades import Tolerances, grade, tolerances
-from stages.verification.ledger.runs import COST
-from stages.verification.ledger.triple import STREAMS
 from stages.verification.records import Evidence, Pair
 from stages.verification.reference import Reference
 

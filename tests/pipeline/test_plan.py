@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stages.ledger.history import Snapshot
+from stages.ledger.record import read
 from stages.project.lock import LOCK
 from stages.verification import plan
-from stages.verification.ledger.history import Snapshot
-from stages.verification.ledger.record import read
 from tests.pipeline.conftest import Clone
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stages import verify
-from stages.verification import claiming
+from stages.claims import claiming
 from tests.verification.conftest import Project
 
 

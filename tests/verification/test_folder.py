@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stages import report
-from stages.verification.ledger.history import snapshots
+from stages.ledger.history import snapshots
 from tests.project.repository import below
 from tests.reporting.project import Project as Reported
 from tests.verification.conftest import Project

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stages.claims.strips import Panel, Strip, svg
+from stages.claims.study import ALPHA, TOTAL, Spread, Study, spread
+from stages.ledger.rendering import aligned
 from stages.verification.document import Document
-from stages.verification.ledger.rendering import aligned
-from stages.verification.strips import Panel, Strip, svg
-from stages.verification.variance import ALPHA, TOTAL, Spread, Study, spread
 
 HEAD = ("what varies", "runs", "mean", "standard deviation", "95 % interval", "share of variance", "95 % interval")
 NOTES = (

@@ -15,19 +15,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from stages.claims import published, runs
+from stages.claims.judging import Judgement, judge
+from stages.claims.published import CLAIMS, Claim
+from stages.claims.runs import Run
+from stages.claims.series import Draw, Found, Library, Series
 from stages.core import cli
 from stages.core.errors import InputError, nearest
 from stages.core.files import SCRATCH, outputs, write_json
 from stages.project import git, objects
 from stages.repro import workers
-from stages.verification import claims, numbers, runs
+from stages.verification import numbers
 from stages.verification.board import Board
-from stages.verification.claims import CLAIMS, Claim
 from stages.verification.comparison import SCORES
 from stages.verification.derivation import Commit
-from stages.verification.judging import Judgement, judge
-from stages.verification.runs import Run
-from stages.verification.series import Draw, Found, Library, Series
 
 RECORD = Path("metrics/claims.json")
 STUDY = Path("metrics/variance.json")  # its runs are known too
@@ -68,7 +69,7 @@ def judged(repository: Path, asked: Asked) -> list[Judged]:
     """
     sha = git.commit(repository, asked.revision)
     every = _committed(repository, sha)
-    chosen = claims.chosen(every, asked.ids)
+    chosen = published.chosen(every, asked.ids)
     _check(repository, sha, every)
     done = []
     with workers.lock("runs"):
@@ -93,7 +94,7 @@ def _committed(repository: Path, sha: str) -> list[Claim]:
     if not here.is_file() or here.read_bytes() != content:
         cli.say(f"note: {CLAIMS} here is not that of commit {sha[:12]}, which is judged: commit it first")
     try:
-        return claims.parse(content.decode())
+        return published.parse(content.decode())
     except UnicodeDecodeError:
         raise InputError(f"{CLAIMS} of commit {sha[:12]}: not UTF-8 text") from None
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stages.core.errors import InputError
-from stages.verification.ledger.history import snapshots
-from tests.verification.ledger.history import History, Made
+from stages.ledger.history import snapshots
+from tests.ledger.history import History, Made
 
 
 def found(root: Path) -> dict[str, tuple[str, ...]]:

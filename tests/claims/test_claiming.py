@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from stages import verify
+from stages.claims import runs
+from stages.claims.claiming import FOLDER, RECORD, draws
 from stages.core.errors import InputError
-from stages.verification import runs
-from stages.verification.claiming import FOLDER, RECORD, draws
+from tests.claims.conftest import Project
+from tests.claims.toy import accuracy
 from tests.pipeline.closure import ROOT
 from tests.project.repository import below
-from tests.verification.series.conftest import Project
-from tests.verification.series.toy import accuracy
 
 SEEDS = [42, 1, 2, 3, 4]
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from stages.claims.published import chosen, parse
 from stages.core.errors import InputError
-from stages.verification.claims import chosen, parse
 from tests.pipeline.closure import ROOT
 
 CLAIM = """claims:

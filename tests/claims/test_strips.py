@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.verification.strips import LEFT, RIGHT, WIDTH, Panel, Strip, _ticks, svg
+from stages.claims.strips import LEFT, RIGHT, WIDTH, Panel, Strip, _ticks, svg
 
 NUMBERS = st.floats(-1e3, 1e3, allow_subnormal=False).map(lambda value: round(value, 6))
 

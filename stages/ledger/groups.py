@@ -16,9 +16,9 @@ from typing import Any
 from scipy import stats
 
 from stages.core.errors import InputError, nearest
+from stages.ledger.selection import FETCHED, Row, headline, rank
+from stages.ledger.triple import NEUTRAL
 from stages.repro import digests
-from stages.verification.ledger.selection import FETCHED, Row, headline, rank
-from stages.verification.ledger.triple import NEUTRAL
 
 LEVEL = 0.95
 IDENTITY = ("generator", "data")  # digests that tell settings apart, beside the params

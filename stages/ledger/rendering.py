@@ -9,8 +9,8 @@ from typing import Any
 
 from stages.core.files import canonical_json
 from stages.core.shown import cell, cut, markdown_table, plain, terminal
-from stages.verification.ledger.runs import Ledger, Repeat, Run
-from stages.verification.ledger.selection import Row
+from stages.ledger.runs import Ledger, Repeat, Run
+from stages.ledger.selection import Row
 
 WIDEST = 40  # characters of a table's cell
 _SHOWN = 3  # differences named in a line

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.verification.claims import Claim, Gap, Source, Spread
-from stages.verification.judging import difference, judge, prediction
+from stages.claims.judging import difference, judge, prediction
+from stages.claims.published import Claim, Gap, Source, Spread
 
 
 def claim(**changes: Any) -> Claim:

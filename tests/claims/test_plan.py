@@ -8,7 +8,7 @@ import pytest
 
 from stages.core.errors import InputError
 from stages.verification import plan
-from tests.verification.series.conftest import Project
+from tests.claims.conftest import Project
 
 
 def test_pinned_streams_keep_their_seeds(project: Project) -> None:

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from stages.core.files import canonical_json
 from stages.core.shown import cut, markdown_table, plain, terminal
-from stages.verification.ledger.groups import LEVEL, Effect, Group, Spread, sign
-from stages.verification.ledger.rendering import WIDEST, aligned, csv_text
-from stages.verification.ledger.selection import MOST_PARAMS
+from stages.ledger.groups import LEVEL, Effect, Group, Spread, sign
+from stages.ledger.rendering import WIDEST, aligned, csv_text
+from stages.ledger.selection import MOST_PARAMS
 
 _NUMBERS = ("n", "mean", "sd", "low", "high", "best")
 

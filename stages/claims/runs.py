@@ -17,8 +17,8 @@ from pydantic import Field, ValidationError
 from stages.core.errors import InputError
 from stages.core.files import read_json
 from stages.core.params import Section
+from stages.ledger.triple import STREAMS, Triple
 from stages.repro.digests import of_value
-from stages.verification.ledger.triple import STREAMS, Triple
 
 ENVIRONMENT = ("processor", "python", "torch")
 

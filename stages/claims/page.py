@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stages.verification.claiming import Judged, said
+from stages.claims.claiming import Judged, said
+from stages.claims.judging import Judgement
+from stages.claims.strips import Panel, Strip, svg
 from stages.verification.document import Document, Table
-from stages.verification.judging import Judgement
-from stages.verification.strips import Panel, Strip, svg
 
 HEAD = ("claim", "published", "accepted", "runs", "mean ± sd", "interval", "verdict")
 LEAD = (

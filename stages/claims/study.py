@@ -21,9 +21,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 from scipy import stats
 
+from stages.claims.series import Draw
 from stages.core.params import Section
 from stages.verification.plan import Plan
-from stages.verification.series import Draw
 
 LEVEL = 0.95
 TOTAL = "all together"

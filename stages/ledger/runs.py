@@ -27,9 +27,9 @@ from typing import Any, Literal
 
 from stages.core import yaml12
 from stages.core.errors import InputError
+from stages.ledger.history import snapshots
+from stages.ledger.record import Record, read
 from stages.repro import digests
-from stages.verification.ledger.history import snapshots
-from stages.verification.ledger.record import Record, read
 
 CACHE = Path(".dvc/cache/files/md5")
 TOLERANCE = 1e-3  # largest difference of a metric between runs that are called close

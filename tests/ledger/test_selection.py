@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
-from stages.verification.ledger import selection
-from stages.verification.ledger.history import Snapshot
-from stages.verification.ledger.record import read
-from stages.verification.ledger.runs import Ledger, Run
-from stages.verification.ledger.selection import Row
-from tests.verification.ledger.history import Made
-from tests.verification.ledger.test_record import NOWHERE
+from stages.ledger import selection
+from stages.ledger.history import Snapshot
+from stages.ledger.record import read
+from stages.ledger.runs import Ledger, Run
+from stages.ledger.selection import Row
+from tests.ledger.history import Made
+from tests.ledger.test_record import NOWHERE
 
 SIGNS = {"=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 

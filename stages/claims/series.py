@@ -14,21 +14,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from stages.claims import runs
+from stages.claims.runs import Run
 from stages.core.errors import InputError
 from stages.core.files import outputs, write_json
+from stages.ledger import record
+from stages.ledger.history import METRICS, Snapshot
+from stages.ledger.runs import CACHE, ledger
+from stages.ledger.runs import Run as Recorded
+from stages.ledger.triple import FETCHING, STREAMS
 from stages.project import lock
 from stages.project.lock import LOCK
-from stages.verification import derivation, numbers, plan, runs
+from stages.verification import derivation, numbers, plan
 from stages.verification.comparison import SCORES
 from stages.verification.derivation import Commit, Ended, Runner
 from stages.verification.environments import Setting
-from stages.verification.ledger import record
-from stages.verification.ledger.history import METRICS, Snapshot
-from stages.verification.ledger.runs import CACHE, ledger
-from stages.verification.ledger.runs import Run as Recorded
-from stages.verification.ledger.triple import FETCHING, STREAMS
 from stages.verification.plan import Plan
-from stages.verification.runs import Run
 
 EVALUATE = "evaluate."
 

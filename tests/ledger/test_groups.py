@@ -10,10 +10,10 @@ import yaml
 from scipy import stats
 
 from stages.core.errors import InputError
-from stages.verification.ledger import groups, selection
-from stages.verification.ledger.runs import ledger
-from stages.verification.ledger.selection import Row
-from tests.verification.ledger.history import History, Made
+from stages.ledger import groups, selection
+from stages.ledger.runs import ledger
+from stages.ledger.selection import Row
+from tests.ledger.history import History, Made
 
 ACCURACY = "evaluate.accuracy"
 T3 = 12.706204736  # Student's t at 97.5 % for 1, 2 and 4 degrees of freedom, of any table

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stages.verification.ledger.runs import Ledger, Repeat, ledger
-from tests.verification.ledger.history import History, Made
+from stages.ledger.runs import Ledger, Repeat, ledger
+from tests.ledger.history import History, Made
 
 A = Made()
 LATER = {"seconds": 600.2, "processor": "A"}

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from stages.core.errors import InputError
-from stages.verification.ledger.history import Snapshot
-from stages.verification.ledger.record import Record, read
-from stages.verification.ledger.triple import NEUTRAL
-from tests.verification.ledger.history import Made
+from stages.ledger.history import Snapshot
+from stages.ledger.record import Record, read
+from stages.ledger.triple import NEUTRAL
+from tests.ledger.history import Made
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 NOWHERE = Path("nowhere")
 HEAD = b"schema: '2.0'\nstages:\n"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from stages.core import yaml12
+from stages.ledger import triple
+from stages.ledger.history import METRICS, Snapshot
+from stages.ledger.triple import CODE, FETCHING, Triple, number
 from stages.project.lock import LOCK, Lock, parse, within
 from stages.repro import digests
-from stages.verification.ledger import triple
-from stages.verification.ledger.history import METRICS, Snapshot
-from stages.verification.ledger.triple import CODE, FETCHING, Triple, number
 
 TRAINING = "finetune"
 ENVIRONMENT = f"{METRICS}/environment.json"

@@ -11,8 +11,8 @@ from typing import Any
 
 from stages.core import yaml12
 from stages.core.errors import InputError, nearest
+from stages.ledger.runs import Ledger, Run
 from stages.repro import digests
-from stages.verification.ledger.runs import Ledger, Run
 
 FIXED = ("name", "commit", "generator", "data", "triple", "repeat", "note")
 _USUAL = ("evaluate.accuracy", "evaluate.macro_f1", "evaluate.log_loss", "finetune.validation_macro_f1")

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import variance
+from stages.claims.claiming import STUDY
+from stages.claims.study import TOTAL, draws, shared, spread, study
+from stages.claims.study_page import doubts
 from stages.verification import plan
-from stages.verification.claiming import STUDY
-from stages.verification.variance import TOTAL, draws, shared, spread, study
-from stages.verification.variance_page import doubts
-from tests.verification.series.conftest import Project
-from tests.verification.series.toy import accuracy
+from tests.claims.conftest import Project
+from tests.claims.toy import accuracy
 
 EMPTY = plan.Plan({}, {}, {}, frozenset(), 42, {}, (), {}, {}, {})
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verification.ledger.history import History
+from tests.ledger.history import History
 
 
 @pytest.fixture

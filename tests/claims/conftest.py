@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from stages.verification import derivation
+from tests.claims import toy
 from tests.project.repository import Repository
-from tests.verification.series import toy
 
 CLAIM = """  - id: {id}
     recipe: {recipe}

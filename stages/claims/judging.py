@@ -22,7 +22,7 @@ from typing import Literal
 
 from scipy import stats
 
-from stages.verification.claims import LEAST, Claim, Spread
+from stages.claims.published import LEAST, Claim, Spread
 
 Verdict = Literal["REPRODUCED", "NOT REPRODUCED", "INCONCLUSIVE"]
 LEVEL = 0.95  # of the prediction interval
