@@ -28,31 +28,28 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import pyarrow as pa
 from pydantic import AfterValidator, Field, model_validator
 
 from stages.cleaning import policies
 from stages.cleaning.reading import Reader
 from stages.cleaning.rows import Rows, Splits
 from stages.cleaning.splits import Stratify, cut, refuse_singletons, refuse_unlearnable, sample
+from stages.cleaning.writing import write
 from stages.core.errors import InputError, nearest
 from stages.core.files import Accept, outputs, write_json
 from stages.core.params import Elsewhere, Section, choice, load, name_of
 from stages.core.processes import end_with_dvc
-from stages.core.tables import ROWS_A_GROUP, parquet_writer
 from stages.formats import FORMATS
 from stages.formats.cells import NoColumn
 from stages.formats.content import Encoding
 from stages.inputs import INPUTS
-from stages.interfaces import Format, Input, Kind, Schema, Target, Value
+from stages.interfaces import Format, Input, Schema, Target, Value
 from stages.project import graph
 from stages.repro.streams import Streams
 from stages.targets import TARGETS
 
 RAW, CLEAN, METRICS = Path("data/raw"), Path("data/clean"), Path("metrics/data.json")
 SPLITS = ("train", "validation", "test")
-COLUMNS: dict[Kind, pa.DataType] = {"text": pa.string(), "words": pa.list_(pa.string()), "number": pa.float64()}
-STORED = {"index": pa.int32(), "indices": pa.list_(pa.int32()), "number": pa.float64()}
 
 
 def _inside(name: str) -> str:
@@ -211,7 +208,7 @@ def preprocess(
     with outputs(clean, metrics, accept=accept) as (folder, file):
         folder.mkdir()
         for split, rows in splits.rows.items():
-            _write(folder / f"{split}.parquet", rows, reader, space)
+            write(folder / f"{split}.parquet", rows, reader, space)
         write_json(folder / "schema.json", schema)
         write_json(folder / "summary.json", summary)
         write_json(file, headline(summary))
@@ -273,22 +270,6 @@ def headline(summary: Mapping[str, Any]) -> dict[str, int]:
         "dropped_rows": sum(count for reasons in summary["dropped"].values() for count in reasons.values()),
         **{f"{split}_rows": summary["rows"][split] for split in SPLITS},
     }
-
-
-def _write(path: Path, rows: Rows, reader: Reader, space: Mapping[str, Any]) -> None:
-    """Write one split: ids, the columns of the input, the answer as the target stores it."""
-    examples, answers, code = list(reader.examples), list(reader.answers), reader.target.coder(space)
-    fields, target = reader.input.fields, reader.target
-    schema = pa.schema(
-        [("id", pa.int64()), *((f.name, COLUMNS[f.kind]) for f in fields), (target.stored, STORED[target.form])]
-    )
-    with parquet_writer(path, schema) as writer:
-        for start in range(0, len(rows), ROWS_A_GROUP):
-            part = slice(start, start + ROWS_A_GROUP)
-            held = [examples[c] for c in rows.examples[part].tolist()]
-            columns = [[example[place] for example in held] for place in range(len(fields))]
-            stored = [code(answers[c]) for c in rows.answers[part].tolist()]
-            writer.write_table(pa.table([rows.ids[part], *columns, stored], schema=schema), row_group_size=ROWS_A_GROUP)
 
 
 def main() -> None:
