@@ -19,7 +19,6 @@ from stages.repro import digests
 
 TRAINING = "finetune"
 ENVIRONMENT = f"{METRICS}/environment.json"
-SCORES = f"{METRICS}/evaluate.json"
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def read(snapshot: Snapshot, cache: Path) -> Record:
     stages = parse(snapshot.files[LOCK], f"{snapshot.where}: {LOCK}", wanted=())
     counted = {name: stage for name, stage in stages.items() if name != FETCHING}
     before, fetching = _upstream(counted, TRAINING), stages.get(FETCHING)
-    metrics, notes = _metrics(stages, snapshot.files)
+    trees, notes = _metrics(stages, snapshot.files)
     environment, broken = _json(snapshot.files.get(ENVIRONMENT, b"{}"), ENVIRONMENT)
     found = environment.get(TRAINING) if isinstance(environment, dict) else None
     missing = () if TRAINING in stages else (f"{LOCK} has no {TRAINING}",)
@@ -84,8 +83,8 @@ def read(snapshot: Snapshot, cache: Path) -> Record:
         parameters=dict(sorted(leaf for stage in stages.values() for leaf in stage.params.items())),
         fetched={p: d for p, d in fetching.deps.items() if not p.startswith(CODE)} if fetching else {},
         outputs={name: stage.outs for name, stage in counted.items()},
-        metrics=metrics,
-        judged=_judged(snapshot.files, metrics),
+        metrics=_numbers(trees),
+        judged=_judged(trees.get("evaluate", {})),
         environment=found if isinstance(found, dict) else {},
         training=digests.of_value([triple.of(before).digest, {name: stage.outs for name, stage in before.items()}]),
         faults=(*missing, *_mixed(counted, stages, cache)),
@@ -132,9 +131,9 @@ def _listing(cache: Path, digest: str) -> Iterator[tuple[str, str]]:
             yield entry["relpath"], entry["md5"]
 
 
-def _metrics(stages: Lock, files: Mapping[str, bytes]) -> tuple[dict[str, float], list[str]]:
-    """Return the numbers of the metrics files that are those of the lock, and notes on the others."""
-    numbers: dict[str, float] = {}
+def _metrics(stages: Lock, files: Mapping[str, bytes]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return the content of the metrics files that are those of the lock, by name, and notes on the others."""
+    trees: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     for path, digest in ((p, d) for stage in stages.values() for p, d in stage.outs.items()):
         folder, _, name = path.rpartition("/")
@@ -147,18 +146,25 @@ def _metrics(stages: Lock, files: Mapping[str, bytes]) -> tuple[dict[str, float]
         else:
             tree, broken = _json(files[path], path)
             notes += broken
-            found = yaml12.leaves(tree, f"{name.removesuffix('.json')}.") if isinstance(tree, dict) else ()
-            numbers |= {key: value for key, value in found if _is_number(value)}
-    return dict(sorted(numbers.items())), notes
+            if isinstance(tree, dict):
+                trees[name.removesuffix(".json")] = tree
+    return trees, notes
 
 
-def _judged(files: Mapping[str, bytes], known: Mapping[str, float]) -> tuple[Judged, ...]:
-    """Return what evaluate says of its scores; of a file that is not that of the lock nothing is `known`."""
-    tree, _ = _json(files.get(SCORES, b"{}"), SCORES)
-    listed = tree.get("metrics") if isinstance(tree, dict) else None
+def _numbers(trees: Mapping[str, dict[str, Any]]) -> dict[str, float]:
+    found = (leaf for name, tree in trees.items() for leaf in yaml12.leaves(tree, f"{name}."))
+    return dict(sorted((key, value) for key, value in found if _is_number(value)))
+
+
+def _judged(scores: Mapping[str, Any]) -> tuple[Judged, ...]:
+    """Return what metrics/evaluate.json says of its scores: those that are numbers in it."""
+    listed = scores.get("metrics")
     rows = [row for row in listed if isinstance(row, list) and len(row) == 4] if isinstance(listed, list) else []
-    found = (Judged(f"evaluate.{name}", better == "higher", margin is not None) for name, better, margin, _ in rows)
-    return tuple(one for one in found if one.key in known)
+    return tuple(
+        Judged(f"evaluate.{name}", better == "higher", margin is not None)
+        for name, better, margin, _ in rows
+        if isinstance(name, str) and _is_number(scores.get(name))
+    )
 
 
 def _is_number(value: Any) -> bool:

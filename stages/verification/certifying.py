@@ -108,7 +108,7 @@ def _committed(stated: Core, repository: Path) -> tuple[list[str], Lock]:
         found.append(f"core.reference_environment: not that of {ENVIRONMENT} {where}")
     if SCORES in stated.edits:
         _note(f"{SCORES} is one of the edited files: core.tolerances is not compared with the commit")
-    elif stated.tolerances != tolerances(json.loads(scores or b"{}").get("metrics", [])):
+    elif stated.tolerances != tolerances(json.loads(scores or b"{}")):
         found.append(f"core.tolerances: not the margins and worst scores of {SCORES} {where}")
     if LOCK in stated.edits:
         _note(f"{LOCK} is one of the edited files: lock and outputs are not compared with the commit")

@@ -90,12 +90,12 @@ def _core(predicate: Predicate) -> Iterator[str]:
     for name, digest in core.edits.items():
         if posixpath.normpath(f"/{name}") != f"/{name}" or not re.fullmatch("[0-9a-f]{64}|deleted", digest):
             yield f"core.edits.{name}: {digest!r}, wanted a file of the project and its SHA-256, or 'deleted'"
-    judged = {name: getattr(core.tolerances, name) for name in ("margins", "worst")}  # these are the reference's own
-    if core.tolerances != Tolerances(**judged):
+    fixed = core.tolerances
+    if fixed != Tolerances(margins=fixed.margins, worst=fixed.worst):  # these two are the reference's
         yield "core.tolerances: not those of this version of Reprise"
-    if set(core.tolerances.worst) - set(core.tolerances.margins):
+    if fixed.worst.keys() - fixed.margins.keys():
         yield "core.tolerances.worst: of a score that has no margin"
-    if not core.tolerances.margins:
+    if not fixed.margins:
         yield "core.tolerances.margins: empty: no score is judged"
     if core.reference == "derived" and core.recipe is None:
         yield "core.reference: derived, but without a recipe the reference is the committed dvc.lock"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -28,12 +28,12 @@ class Tolerances(Section):
     worst: dict[str, float] = Field(default={"accuracy": 0.0, "macro_f1": 0.0, "mcc": -1.0})
 
 
-def tolerances(metrics: Iterable[Any]) -> Tolerances:
-    """Return the tolerances of a reference, whose metrics/evaluate.json lists `metrics`: (name, better, margin, worst).
+def tolerances(scores: Mapping[str, Any]) -> Tolerances:
+    """Return the tolerances of a reference whose metrics/evaluate.json is `scores`.
 
-    An empty list, as of a result from before there was one, gives those of classes.
+    Its `metrics` lists (name, better, margin, worst); without one, as in older results, they are those of classes.
     """
-    judged = [(name, margin, worst) for name, _, margin, worst in metrics if margin is not None]
+    judged = [(name, margin, worst) for name, _, margin, worst in scores.get("metrics", []) if margin is not None]
     if not judged:
         return Tolerances()
     return Tolerances(

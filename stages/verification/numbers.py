@@ -89,12 +89,6 @@ def scores(path: Path) -> dict[str, float | None]:
     return {name: value for name, value in found.items() if value is None or isinstance(value, float)}
 
 
-def metrics(path: Path) -> list[Any]:
-    """Return (name, better, margin, worst) of the scores in metrics/evaluate.json; [] where it does not say."""
-    found: dict[str, Any] = read_json(path) if path.is_file() else {}
-    return list(found.get("metrics", []))
-
-
 def compared(reference: Path, derived: Path) -> dict[str, Score]:
     """Return each score of either run beside that of the other."""
     old, new = scores(reference), scores(derived)

@@ -112,10 +112,10 @@ NUMBERS = [["pearson", "higher", 0.01, -1.0], ["rmse", "lower", 0.02, None], ["m
 
 
 def test_margins_and_worst_scores_are_those_of_the_reference_metrics() -> None:
-    fixed = tolerances(NUMBERS)
+    fixed = tolerances({"metrics": NUMBERS})
     assert (fixed.margins, fixed.worst) == ({"pearson": 0.01, "rmse": 0.02}, {"pearson": -1.0})
     assert fixed.model_copy(update={"margins": FIXED.margins, "worst": FIXED.worst}) == FIXED
-    assert tolerances([]) == FIXED
+    assert tolerances({}) == FIXED
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,9 @@ def test_numbers_are_judged_by_their_own_margins(gap: float, crash: bool, expect
     sides = [({"pearson": 0.9, "rmse": 0.5}, {"pearson": 0.9 + s, "rmse": 0.5 + gap + s}) for s in spread]
     some = [Pair(seed=i, reference=old, derived=new) for i, (old, new) in enumerate(sides)]
     some += [Pair(seed=9, reference=some[0].reference, derived=None)] if crash else []
-    assert grade(Evidence.model_validate({**CLOSE, **FAR, "pairs": some}), tolerances(NUMBERS))[0] == expected
+    assert (
+        grade(Evidence.model_validate({**CLOSE, **FAR, "pairs": some}), tolerances({"metrics": NUMBERS}))[0] == expected
+    )
 
 
 def test_without_any_margin_nothing_is_equivalent() -> None:
