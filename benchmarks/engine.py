@@ -49,7 +49,7 @@ def head_of(params: Any, tokens: Path) -> Head:
 def assembled(params: Any, group: Group, tokens: Path, base: Path, scratch: Path) -> tuple[Any, Any]:
     """Return model and loop as the finetune stage makes them, at step 0, with their curves open."""
     schema = read_json(tokens / "schema.json")
-    model, loop = _assemble(params, group, schema, tokens, base, scratch / "scratch", scratch / "live")
+    model, loop, _ = _assemble(params, group, schema, tokens, base, scratch / "scratch", scratch / "live")
     loop._resume()
     model.train()
     return model, loop
@@ -214,14 +214,14 @@ class Ddp:
     def _step(self) -> None:
         batches, group, train = self.loop.batches, self.group, self.params.train
         shards = batches.plan.shards(self.step)
-        examples = sum(len(shard.rows) for shard in shards)
+        examples = sum(len(shard) for shard in shards)
         mine = range(len(shards))[len(shards) * group.rank // group.size : len(shards) * (group.rank + 1) // group.size]
         total = 0.0
         for index in mine:
             shard = shards[index]
             self.masks.begin(self.streams.key("dropout", self.step, index))
-            part = batches.rows.take(shard.rows)
-            inputs = collate(part, batches.rows.pad, is_packed(self.model.module))
+            part = batches.rows.take(shard)
+            inputs = collate(part, batches.rows.pad, is_packed(self.model.module), batches.segments)
             self.model.require_backward_grad_sync = index == mine[-1]
             with self.masks:
                 found = self.model(**inputs).logits

@@ -31,7 +31,7 @@ from stages.finetune import Params
 from stages.inference import token_rows
 from stages.interfaces import TokenRows
 from stages.repro.streams import Streams
-from stages.targets.classes.metrics import METRICS, Judged, softmax
+from stages.scoring.classification import METRICS, Judged, softmax
 
 Spec = Mapping[str, Any]
 

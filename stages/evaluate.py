@@ -23,7 +23,7 @@ from stages.core import cli
 if __name__ == "__main__":
     cli.begin("evaluate")  # the imports below take their time
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from stages.core.errors import InputError
-from stages.core.files import Accept, outputs, read_json, write_json, write_tsv
+from stages.core.files import Accept, outputs, read_json, read_object, write_json, write_tsv
 from stages.core.params import Section, choice, load, part_of
 from stages.core.tables import read_batches, write_parquet
 from stages.inputs import INPUTS
@@ -73,7 +73,7 @@ class Params(Section):
 def evaluate(params: Params, group: workers.Group, root: Path = Path(), accept: Accept | None = None) -> None:
     """Score the model below `root`; the first worker of `group` writes. Raises InputError for inputs that disagree."""
     from stages.inference import outputs as computed
-    from stages.inference import token_rows
+    from stages.inference import token_rows, whole
     from stages.models import load
 
     folder, tokens = root / "models/finetuned", root / "data/tokens"
@@ -83,12 +83,13 @@ def evaluate(params: Params, group: workers.Group, root: Path = Path(), accept: 
         raise InputError(f"{tokens / 'test.arrow'}: no rows to score")
     head = part_of(params.target, "head").Head(schema["space"])
     model: Any = load(folder, head)
+    rows = head.scored(rows)
     found = computed(model.to(group.device), rows, head, group, "evaluate")
     if group.rank == 0:
-        part = rows.take(np.arange(len(rows.lengths)))
-        judged = part_of(params.target, "metrics").Judged.of(found, part, schema["space"])
+        part, space = whole(rows), read_object(folder / "task.json")["space"]
+        judged = part_of(params.target, "metrics").Judged.of(found, part, space)
         ids = part["id"][np.unique(part["example"], return_index=True)[1]]
-        publish(params, ids, judged, schema["space"], root, accept)
+        publish(params, ids, judged, space, root, accept)
 
 
 def publish(
@@ -99,11 +100,14 @@ def publish(
     from stages.scoring.worst import HEADER, worst_rows
 
     options, target = params.evaluate, part_of(params.target, "report")
+    examples = Examples(root / "data/clean/test.parquet", ids, params.input)
+    said = target.report(
+        judged, examples, space, Options(options.calibration_bins, options.bootstrap, options.bootstrap_seed)
+    )
     rows = target.worst(judged, space, options.worst)
-    found = examples(root / "data/clean/test.parquet", ids, rows, params.input)
+    found = examples.at(rows)
     wrong = [target.wrong(judged, row, space, found[row]) for row in rows]
     texts = {row: params.input.shown(found[row]) for row in rows}
-    said = target.report(judged, space, Options(options.calibration_bins, options.bootstrap, options.bootstrap_seed))
     header = (*HEADER, *(field.name for field in params.input.fields))
     flat = {name: value for name, value in said.scores.items() if value is None or isinstance(value, float)}
     told = {name: said.scores[name] for name in ("intervals", "metrics", "notes")}
@@ -117,30 +121,38 @@ def publish(
         predictions.mkdir()
         write_json(predictions / "scores.json", said.scores)
         (predictions / "report.txt").write_text(said.text, encoding="utf-8", newline="\n")
-        write_parquet(predictions / "test.parquet", target.table(ids, judged, space))
+        write_parquet(predictions / "test.parquet", target.table(ids, judged, examples, space))
         write_tsv(predictions / "worst.tsv", header, worst_rows(wrong, ids.tolist(), texts))
     print(said.text, end="")
 
 
-def examples(path: Path, ids: Integers, wanted: Sequence[int], example: Input) -> dict[int, Value]:
-    """Return {row: its example} for the rows `wanted` of a clean split.
+class Examples:
+    """The examples of a clean split, read when they are asked for.
 
     Raises InputError unless the split's ids are `ids`, in the same order.
     """
-    fields = [field.name for field in example.fields]
-    found: dict[int, Value] = {}
-    start = 0
-    for batch in read_batches(path, ["id", *fields]):
-        end = start + batch.num_rows
-        if not np.array_equal(batch.column("id").to_numpy(), ids[start:end]):
-            raise InputError(f"{path}: its rows are not those of data/tokens/test.arrow: run tokenize again")
-        for row in wanted:
-            if start <= row < end:
-                found[row] = tuple(batch.column(name)[row - start].as_py() for name in fields)
-        start = end
-    if start != len(ids):
-        raise InputError(f"{path}: {start} rows, but {len(ids)} in data/tokens/test.arrow: run tokenize again")
-    return found
+
+    def __init__(self, path: Path, ids: Integers, example: Input) -> None:
+        self.path, self.ids = path, ids
+        self.fields = [field.name for field in example.fields]
+
+    def __iter__(self) -> Iterator[Value]:
+        start = 0
+        for batch in read_batches(self.path, ["id", *self.fields]):
+            end = start + batch.num_rows
+            if not np.array_equal(batch.column("id").to_numpy(), self.ids[start:end]):
+                raise InputError(f"{self.path}: its rows are not those of data/tokens/test.arrow: run tokenize again")
+            for row in range(batch.num_rows):
+                yield tuple(batch.column(name)[row].as_py() for name in self.fields)
+            start = end
+        if start != len(self.ids):
+            found = f"{start} rows, but {len(self.ids)} in data/tokens/test.arrow"
+            raise InputError(f"{self.path}: {found}: run tokenize again")
+
+    def at(self, rows: Sequence[int]) -> dict[int, Value]:
+        """Return {row: its example} for `rows`."""
+        wanted = set(rows)
+        return {row: example for row, example in enumerate(self) if row in wanted}
 
 
 def main() -> None:

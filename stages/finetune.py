@@ -22,7 +22,7 @@ if __name__ == "__main__":
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -141,8 +141,10 @@ def finetune(
         raise InputError("the workers see different code, params, data or models: give every host the same commit")
     if inputs is not None:
         inputs.check()  # so `key`, by which checkpoints are found again, is that of what was imported and read
-    model, loop = _assemble(params, group, schema, tokens, base, SCRATCH / key[:24], curves_out)
+    model, loop, judged = _assemble(params, group, schema, tokens, base, SCRATCH / key[:24], curves_out)
     state = loop.run()
+    if judged is not None:
+        schema["space"] |= judged(model).settled()
     memory = group.gather(environment.peak_memory_mb())
     if group.rank == 0:
         accept = None if inputs is None else inputs.accept
@@ -179,11 +181,12 @@ def run_digest(params: Params, tokens: Path, base: Path) -> str:
 
 def _assemble(
     params: Params, group: workers.Group, schema: dict[str, Any], tokens: Path, base: Path, scratch: Path, live: Path
-) -> tuple[Any, Loop]:
+) -> tuple[Any, Loop, Callable[[Any], Any] | None]:
+    """Return the model, the loop that trains it, and how it is judged where something is chosen on validation rows."""
     import numpy as np
 
     from stages.inference import outputs as computed
-    from stages.inference import padding_note, token_rows
+    from stages.inference import padding_note, token_rows, whole
     from stages.models import build, is_packed
     from stages.training.loop import Loop, Settings
     from stages.training.plan import Plan
@@ -197,6 +200,7 @@ def _assemble(
     rows, held_out = (
         token_rows(tokens / f"{split}.arrow", schema["pad_token_id"]) for split in ("train", "validation")
     )
+    held_out = head.scored(held_out)
     built = build(base, head, params.model.init, params.model.head, params.model.overrides, streams.key("init"))
     model: Any = built.model
     _check_fit(model, schema, base, params.model.overrides)
@@ -209,8 +213,8 @@ def _assemble(
     if note and group.rank == 0:
         cli.say(f"finetune: {note}")
     plan = Plan(rows.lengths, train.batch_size, train.shard_size, train.epochs, streams, is_packed(model))
-    every, whole = np.arange(len(rows.lengths)), held_out.take(np.arange(len(held_out.lengths)))
-    classes = head.balanced(rows.take(every)) if train.class_weights == "balanced" else None
+    answers = whole(held_out)
+    classes = head.balanced(whole(rows)) if train.class_weights == "balanced" else None
     loss = Loss(head, train.objective, classes, train.precision)
     batches = Batches(model, rows, plan, loss, streams, group)
     stopping = train.early_stopping
@@ -222,13 +226,19 @@ def _assemble(
         patience=stopping.patience if stopping else None, min_delta=stopping.min_delta if stopping else 0.0,
     )  # fmt: skip
 
+    def judged(model: Any) -> Any:
+        return scores.Judged.of(computed(model, held_out, head, group, "validation"), answers, schema["space"])
+
     def validate(model: Any) -> dict[str, float]:
-        found = computed(model, held_out, head, group, "validation")
-        judged = scores.Judged.of(found, whole, schema["space"])
-        return {name: metric.compute(judged) for name, metric in scores.METRICS.items()}
+        found = judged(model)
+        return {name: metric.compute(found) for name, metric in scores.METRICS.items()}
 
     schedule = Schedule(train.schedule, train.lr, train.warmup, plan.steps)
-    return model, Loop(model, batches, schedule, settings, validate, scratch, live)
+    return (
+        model,
+        Loop(model, batches, schedule, settings, validate, scratch, live),
+        judged if scores.Judged.settles(schema["space"]) else None,
+    )
 
 
 def _check_fit(model: Any, schema: dict[str, Any], base: Path, overrides: Mapping[str, Any]) -> None:

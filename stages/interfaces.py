@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 Cell = str | float | list[str]  # what a format reads of one column of a row: a float where it is no whole number
-Kind = Literal["text", "words", "number"]  # what a column holds
+# What a column holds. A verbatim text is kept as it is, so that places in it stay right; texts are verbatim ones;
+# labels are a list, or one text that is yet to be cut.
+Kind = Literal["text", "verbatim", "words", "labels", "texts", "number", "numbers"]
+Unit = Literal["example", "word", "passage"]  # what an answer is about: then an example may have several windows
 Value = tuple[Any, ...]  # an example, or an answer: a part for each field; equal values are the same one
 Part = Mapping[str, Any]  # the columns of some windows: an array (rows,), or a list of `rows` arrays
 
@@ -54,6 +57,7 @@ class Window:
 
     ids: Sequence[int]  # token ids, special ones among them
     columns: Mapping[str, Sequence[int]] = field(default_factory=dict)  # what else the input tells of the tokens
+    encoding: Any = None  # that of the tokenizer, where the window is one
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,31 @@ class Encoder(Protocol):
     def max_length(self) -> int:
         """Return how many tokens a window has at most, special ones among them."""
 
-    def texts(self, texts: Sequence[str], offsets: bool = False) -> Iterator[tuple[Any, Any]]:
-        """Yield for each text (its encoding between special tokens, cut at `max_length`; the whole one without).
+    @property
+    def vocabulary(self) -> int:
+        """Return the number of ids a model must know."""
 
-        The whole one knows its tokens' places in the text only when asked for `offsets`, which take time.
-        """
+    @property
+    def mask(self) -> int | None:
+        """Return the token that stands for one that is to be found, None where there is none."""
+
+    def texts(self, texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+        """Yield for each text (its encoding between special tokens, cut at `max_length`; the whole one without)."""
+
+    def located(self, texts: Sequence[str]) -> Iterator[Any]:
+        """Yield for each text its whole encoding, without special tokens, which knows its tokens' places in it."""
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[Any, Any, Any]]:
         """Yield for each pair (its encoding between special tokens, the longer text cut first; the two whole ones)."""
 
     def window(self, ids: Sequence[int]) -> tuple[list[int], int]:
         """Return `ids`, at most `max_length - special()`, between a text's special tokens, and the first's place."""
+
+    def paired(self, first: Sequence[int], second: Sequence[int]) -> tuple[list[int], list[int], int]:
+        """Return two texts' ids between a pair's special tokens, their segments, and the place of the second's first.
+
+        They are at most `max_length - special(pair=True)` ids.
+        """
 
     def special(self, pair: bool = False) -> int:
         """Return how many special tokens a text or a pair gets."""
@@ -93,8 +111,11 @@ class Input(Protocol):
     """What an example is made of: one name of `input` (a frozen dataclass of its keys). No torch at import."""
 
     fields: ClassVar[Sequence[Field]]
-    by_word: ClassVar[bool]  # whether answers belong to its words; then an example may have several windows
+    unit: ClassVar[Unit]
     columns: ClassVar[Sequence[str]]  # of data/tokens beside input_ids: each a list of whole numbers a window
+
+    def example(self, cells: Value, where: str) -> Value:
+        """Return a row's example in its one form. Raises InputError, which begins with `where`, for what is none."""
 
     def encode(self, examples: Sequence[Value], encoder: Encoder) -> Iterator[Encoded]:
         """Yield each example as tokens."""
@@ -104,7 +125,7 @@ class Input(Protocol):
 
 
 class Schema(TypedDict):
-    """data/clean/schema.json; data/tokens/schema.json holds the tokenizer's sizes too."""
+    """data/clean/schema.json; data/tokens/schema.json has the options of both, and the tokenizer's sizes, too."""
 
     input: str
     target: str
@@ -117,17 +138,24 @@ class Target(Protocol):
     Its head and losses are in head.py, its scores in metrics.py, what evaluate alone tells of them in report.py.
     """
 
-    fields: ClassVar[Sequence[Field]]
-    stored: ClassVar[str]  # the column of data/clean and data/tokens
+    fields: ClassVar[Sequence[Field]]  # none: what is learnt is in the example itself
+    stored: ClassVar[str]  # the column of data/tokens and, if there are fields, of data/clean
     form: ClassVar[Literal["index", "indices", "number"]]  # what it holds
-    by_word: ClassVar[bool]  # whether an answer belongs to the words of an example
+    unit: ClassVar[Unit]
+    by_token: ClassVar[bool]  # whether it asks which word each token is of: then windows have their encodings
     grouped: ClassVar[bool]  # whether an answer is one of a few classes: then splits and samples go by them
 
-    def answer(self, example: Value, cells: Value, where: str) -> Value:
-        """Return a row's answer in its one form. Raises InputError, which begins with `where`, for what is none."""
+    def answer(self, example: Value, cells: Value, where: str) -> Value | None:
+        """Return a row's answer in its one form, None for a row that is to be left out.
+
+        Raises InputError, which begins with `where`, for what is no answer.
+        """
 
     def space(self, answers: Iterable[Value]) -> dict[str, Any]:
         """Return what answers there are: label names, tags, a range. `answers` are those that occur, each once."""
+
+    def completed(self, space: dict[str, Any], encoder: Encoder) -> dict[str, Any]:
+        """Return the space with what the tokenizer adds. Raises InputError for a tokenizer that does not do."""
 
     def coder(self, space: Mapping[str, Any]) -> Callable[[Value], Any]:
         """Return how an answer is written in `stored`: a class index, a list of tag indices, a number."""
@@ -136,7 +164,10 @@ class Target(Protocol):
         """Return a stored answer that says nothing, for an example without one."""
 
     def align(self, stored: Any, window: Window) -> Any:
-        """Return the stored answer as it belongs to the tokens of a window."""
+        """Return the stored answer (None without fields) as it belongs to the tokens of a window."""
+
+    def learnt(self, aligned: Sequence[Any], row: int) -> Sequence[int]:
+        """Return which windows of a training example are learnt from, by the answers as `align` gave them."""
 
 
 class Head(Protocol):
@@ -148,20 +179,32 @@ class Head(Protocol):
     def configure(self, config: Any) -> None:
         """Set what a transformers config says of the head."""
 
+    def prepared(self, part: Part, draw: Callable[[int], Any]) -> Part:
+        """Return `part` as it is learnt from; `draw(i)` is the generator of its window i in this epoch."""
+
+    def scored(self, rows: TokenRows) -> TokenRows:
+        """Return the rows as they are computed to be scored."""
+
+    def places(self, part: Part) -> Ints | None:
+        """Return (M,): which of all real tokens, one after another, have an output; None where each window has one."""
+
     def units(self, part: Part) -> Ints:
         """Return (rows,): how many outputs each window has."""
 
+    def read(self, output: Any) -> Tensor:
+        """Return the outputs of what a model returned: (B, C) for windows, (B, L, C) for tokens."""
+
+    def gathered(self, outputs: Tensor, part: Part) -> Tensor:
+        """Return (M, K): what of the outputs (M, C) the scores need, computed where they are."""
+
     def weights(self, part: Part, classes: Floats | None) -> Floats:
-        """Return (M,): the weight of each output; `classes` (C,) weighs the classes."""
+        """Return (N,): the weight of each loss; `classes` (C,) weighs the classes."""
 
     def balanced(self, part: Part) -> Floats:
         """Return (C,): weights inverse to the classes' shares. Raises InputError where there are no classes."""
 
-    def select(self, logits: Tensor, part: Part) -> Tensor:
-        """Return (M, C) of the logits: (B, C) when the first token is read, (T, C) of all real tokens else."""
-
-    def losses(self, selected: Tensor, part: Part, smoothing: float) -> Tensor:
-        """Return (M,): the loss of each output, from `select`; `smoothing` spreads a share over all classes."""
+    def losses(self, outputs: Tensor, part: Part, smoothing: float) -> Tensor:
+        """Return (N,): the losses of outputs (M, C); `smoothing` spreads a share over all classes."""
 
 
 class Tuning(Protocol):
@@ -181,7 +224,7 @@ class Objective(Protocol):
     """What is minimised: one name of `train.objective`."""
 
     def losses(self, forward: Callable[[], Tensor], head: Head, part: Part) -> Tensor:
-        """Return the loss of each output, (M,) float32; `forward` computes the outputs (M, C), anew at every call."""
+        """Return the losses (N,) float32; `forward` computes the outputs (M, C), anew at every call."""
 
 
 @dataclass(frozen=True)

@@ -37,16 +37,16 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from stages.core.errors import InputError, nearest
+from stages.core.errors import InputError
 from stages.core.files import read_object
-from stages.core.params import imported, part_of
+from stages.core.params import Section, choice, decode, part_of
 from stages.encoding import Encoder, load_encoder, windows
 from stages.formats.content import Encoding
 from stages.inputs import INPUTS
@@ -60,6 +60,21 @@ MODEL = Path("models/finetuned")
 WINDOW = 10_000  # more than the test rows of every recipe; 10,000 rows of 512 tokens are 20 MB
 LARGEST = 1_000_000_000  # rows of a window
 _CHARACTERS = 500_000  # of texts held at a time
+
+
+class Example(Section):
+    """What task.json says of the input."""
+
+    input: choice(INPUTS)  # type: ignore[valid-type]
+
+
+class Answer(Section):
+    """What task.json says of the target."""
+
+    target: choice(TARGETS)  # type: ignore[valid-type]
+
+
+KEYS: dict[str, type[Section]] = {"input": Example, "target": Answer}
 
 
 @dataclass(frozen=True)
@@ -80,14 +95,12 @@ class Task:
         space = told.get("space")
         if not isinstance(space, dict):
             raise InputError(f"{path}: space: wanted what answers there are")
-        return cls(_plugin(path, told, "input", INPUTS), _plugin(path, told, "target", TARGETS), space)
+        return cls(_plugin(path, told, "input"), _plugin(path, told, "target"), space)
 
 
-def _plugin(path: Path, told: Mapping[str, Any], key: str, registry: Mapping[str, str]) -> Any:
-    name = told.get(key)
-    if not isinstance(name, str) or name not in registry:
-        raise InputError(f"{path}: {key}: unknown {key} {name!r}{nearest(str(name), registry)}")
-    return imported(registry[name])()
+def _plugin(path: Path, told: Mapping[str, Any], key: str) -> Any:
+    """Return the plug-in that `told[key]` names, with its options, as in params.yaml."""
+    return getattr(decode(KEYS[key], {key: told.get(key)}, {}, str(path)), key)
 
 
 def predict(folder: Path, task: Task, examples: Iterator[Value], window: int, group: Group) -> Iterator[str]:
@@ -95,23 +108,22 @@ def predict(folder: Path, task: Task, examples: Iterator[Value], window: int, gr
 
     Raises InputError for a folder that holds no fine-tuned model of `task`.
     """
-    import numpy as np
-
     from stages.inference import outputs as computed
+    from stages.inference import whole
     from stages.models import load
 
     length = read_object(folder / "tokenizer_config.json").get("model_max_length")
     if not isinstance(length, int):
         raise InputError(f"{folder / 'tokenizer_config.json'}: no model_max_length, wanted what finetune saved")
-    encoder = load_encoder(folder, length)
-    head, scores, report = (part_of(task.target, name) for name in ("head", "metrics", "report"))
+    encoder = replace(load_encoder(folder, length), exact=task.target.by_token)
+    scores, report = (part_of(task.target, name) for name in ("metrics", "report"))
+    head = part_of(task.target, "head").Head(task.space)
     model: Any = None
     done = 0
     for held, rows in _windows(examples, task, encoder, window):
-        model = model or load(folder, head.Head(task.space)).to(group.device)
-        label = f"predict: rows from {done + 1:,}"
-        found = computed(model, rows, head.Head(task.space), group, label)
-        judged = scores.Judged.of(found, rows.take(np.arange(len(rows.lengths))), task.space)
+        model = model or load(folder, head).to(group.device)
+        found = computed(model, head.scored(rows), head, group, f"predict: rows from {done + 1:,}")
+        judged = scores.Judged.of(found, whole(head.scored(rows)), task.space)
         for index, example in enumerate(held):
             said = report.render(judged, index, task.space, example)
             yield json.dumps(said, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
@@ -122,7 +134,7 @@ def _windows(
     examples: Iterator[Value], task: Task, encoder: Encoder, window: int
 ) -> Iterator[tuple[list[Value], TokenRows]]:
     """Yield `window` examples at a time, less at the end, with their rows of tokens; texts are left out of them."""
-    words = any(field.kind == "words" for field in task.example.fields)  # which are told again; texts may be long
+    told = task.example.unit != "example"  # of a text, which may be long, nothing is told again
     done = 0
     while True:
         held: list[Value] = []
@@ -132,7 +144,7 @@ def _windows(
                 number, blank = len(held), task.target.blank(example)
                 where = f"text {done + number + 1}"
                 cells += windows.rows(encoded, number, done + number, blank, task.target, where)
-                held.append(example if words else ())
+                held.append(example if told else ())
         if not held:
             return
         yield held, _token_rows(cells, encoder.pad)
@@ -221,7 +233,7 @@ def main() -> None:
     with cli.errors_told("predict"):
         path = asked.file if asked.file is not None and str(asked.file) != "-" else INPUT
         task = Task.of(asked.model)
-        manner = reading(path, vars(asked), task.example.fields)
+        manner = reading(path, vars(asked), task.example)
         check(path, manner)
         ensure_environment()  # starts the process anew, so before anything of a pipe is read
         from stages.repro.determinism import settle

@@ -158,9 +158,11 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _data_fits(self) -> Params:
-        if self.input.by_word != self.target.by_word:
-            wanted = "words" if self.target.by_word else "text or pair"
-            raise ValueError(f"input.name: wanted {wanted} for this target")
+        if self.input.unit != self.target.unit:
+            raise ValueError(
+                f"input.name: its answers belong to each {self.input.unit}, those of this target to each "
+                f"{self.target.unit}: docs/tasks.md says what goes together"
+            )
         fields = [column.name for column in (*self.input.fields, *self.target.fields)]
         for name in self.data.columns:
             if name not in fields:

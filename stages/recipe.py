@@ -1,10 +1,10 @@
 """Merge a ready parameter set into params.yaml.
 
-    python -m stages.recipe              lists the recipes
+    python -m stages.recipe              lists the recipes by what they learn from what
     python -m stages.recipe NAME         merges recipes/NAME.yaml into params.yaml and shows the difference
     python -m stages.recipe NAME -n      shows the difference alone
 
-A recipe names whole keys, `data.source` or `train.epochs`: each is replaced as one, whatever it held. With
+A recipe names whole keys, `input`, `data.source` or `train.epochs`: each is replaced as one, whatever it held. With
 `base: OTHER` it stands on another recipe, merged before it. The comments of params.yaml stay; its layout is the one
 that `dvc exp run -S` writes: an empty value for null, a line for each item of a list. What would not be a valid
 params.yaml is not written.
@@ -44,7 +44,8 @@ from stages.core.files import outputs
 from stages.core.params import PARAMS
 
 RECIPES = Path("recipes")
-BASE = "base"
+BASE = "base"  # the key of the recipe that another stands on
+WHOLE = ("input", "target")  # sections that are replaced as one
 COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
 
 
@@ -52,6 +53,19 @@ def summaries(folder: Path = RECIPES) -> dict[str, str]:
     """Return {name: its first comment line} of all recipes, sorted."""
     firsts = {path.stem: yaml12.read_text(path).partition("\n")[0] for path in sorted(folder.glob("*.yaml"))}
     return {name: first.removeprefix("#").strip() if first.startswith("#") else "" for name, first in firsts.items()}
+
+
+def listed(folder: Path = RECIPES) -> list[str]:
+    """Return a line for each recipe, below one for what its input and target are."""
+    found: dict[str, list[str]] = {}
+    known = summaries(folder)
+    for name, summary in known.items():
+        held: dict[str, str] = {}
+        for overlay in _overlays(name, folder):
+            held |= {key: str(overlay[key]["name"]) for key in WHOLE if key in overlay}
+        task = " × ".join(held.get(key, "as it is") for key in WHOLE)
+        found.setdefault(task, []).append(f"  {name:<{max(map(len, known))}}  {summary}")
+    return [line for task, lines in found.items() for line in (task, *lines)]
 
 
 def merged(name: str, text: str, label: str = str(PARAMS), folder: Path = RECIPES) -> str:
@@ -62,7 +76,7 @@ def merged(name: str, text: str, label: str = str(PARAMS), folder: Path = RECIPE
     tree = _load(text, label)
     for overlay in _overlays(name, folder):
         for section, keys in overlay.items():
-            if isinstance(keys, CommentedMap) and isinstance(tree.get(section), CommentedMap):
+            if section not in WHOLE and isinstance(keys, CommentedMap) and isinstance(tree.get(section), CommentedMap):
                 for key in keys:
                     _take(tree[section], keys, key)
             else:
@@ -181,7 +195,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with cli.errors_told("recipe"):
         if arguments.name is None:
-            print("\n".join(f"{name:<8} {summary}" for name, summary in summaries().items()))
+            print("\n".join(listed()))
             return
         diff = apply(arguments.name, arguments.params, dry=arguments.dry_run)
         print(_coloured(diff), end="")

@@ -22,6 +22,8 @@ from stages.core import cli
 if __name__ == "__main__":
     cli.begin("tokenize")  # the imports below take their time
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,9 +32,9 @@ import pyarrow as pa
 from pydantic import Field
 
 from stages.core.files import Accept, outputs, read_json, write_json
-from stages.core.params import Section, choice, load
+from stages.core.params import Section, choice, load, options_of
 from stages.core.processes import end_with_dvc
-from stages.core.tables import arrow_writer, read_batches
+from stages.core.tables import TYPES, arrow_writer, read_batches
 from stages.encoding import Encoder, load_encoder, windows
 from stages.inputs import INPUTS
 from stages.interfaces import Encoded, Input, Target
@@ -42,8 +44,7 @@ from stages.targets import TARGETS
 CLEAN, BASE = Path("data/clean"), Path("models/base")
 TOKENS, METRICS = Path("data/tokens"), Path("metrics/tokenize.json")
 SPLITS = ("train", "validation", "test")
-INTS = pa.list_(pa.int32())
-STORED = {"index": pa.int32(), "indices": INTS, "number": pa.float64()}
+TOKENS_A_BATCH = 5_000_000  # written at a time, about: bounds the memory
 PERCENTILES = (5, 25, 50, 75, 95, 99)
 
 
@@ -82,13 +83,20 @@ def tokenize(
     encoder = load_encoder(base, options.max_length, options.pad_token)
     if encoder.stand_in is not None:
         print(f"tokenize: the model has no padding token: {encoder.stand_in!r} (id {encoder.pad}) pads in its place")
+    encoder = replace(encoder, exact=params.target.by_token)
+    space = params.target.completed(schema["space"], encoder)
     with outputs(tokens, metrics, accept=accept) as (folder, file):
         folder.mkdir()
         summary = {
             split: _write(clean / f"{split}.parquet", folder / f"{split}.arrow", params, encoder) for split in SPLITS
         }
         size = {"pad_token_id": encoder.pad, "vocab_size": encoder.vocabulary, "max_length": options.max_length}
-        write_json(folder / "schema.json", schema | size)
+        chosen = {
+            "input": options_of(INPUTS, params.input),
+            "target": options_of(TARGETS, params.target),
+            "space": space,
+        }
+        write_json(folder / "schema.json", schema | chosen | size)
         write_json(folder / "summary.json", summary)
         write_json(file, {"train_tokens": summary["train"]["tokens"], "train_truncated": summary["train"]["truncated"]})
     return summary
@@ -99,32 +107,53 @@ def _write(source: Path, target: Path, params: Params, encoder: Encoder) -> dict
     example, answer = params.input, params.target
     table = pa.schema(
         [
-            *(("id", pa.int64()), ("example", pa.int32()), ("length", pa.int32()), ("input_ids", INTS)),
-            *((column, INTS) for column in example.columns),
-            (answer.stored, STORED[answer.form]),
+            *(("id", pa.int64()), ("example", pa.int32()), ("length", pa.int32())),
+            *((column, TYPES["indices"]) for column in ("input_ids", *example.columns)),
+            (answer.stored, TYPES[answer.form]),
         ]
     )
-    fields = [column.name for column in example.fields]
-    counts, seen = Counts(), 0
+    fields, stored = [field.name for field in example.fields], [answer.stored] if answer.fields else []
+    counts, seen, columns = Counts(), 0, _Columns(table)
     with arrow_writer(target, table) as writer:
-        for rows in read_batches(source, ["id", *fields, answer.stored]):
+        for rows in read_batches(source, ["id", *fields, *stored]):
             examples = list(zip(*(_values(rows[name]) for name in fields), strict=True))
-            columns: dict[str, list[Any]] = {name: [] for name in table.names}
-            answers = zip(rows["id"].to_pylist(), rows[answer.stored].to_pylist(), strict=True)
-            encodings = zip(example.encode(examples, encoder), answers, strict=True)
-            for number, (encoded, (row, value)) in enumerate(encodings):
-                counts.add(encoded, encoder)
-                for cells in windows.rows(encoded, seen + number, row, value, answer, f"{source}: row {row}"):
-                    for name, cell in cells.items():
-                        columns[name].append(cell)
-            writer.write_batch(pa.record_batch([pa.array(columns[f.name], f.type) for f in table], schema=table))
-            seen += len(rows)
+            values = rows[answer.stored].to_pylist() if stored else [None] * len(rows)
+            answers = zip(rows["id"].to_pylist(), values, strict=True)
+            for encoded, (row, value) in zip(example.encode(examples, encoder), answers, strict=True):
+                where = f"{source}: row {row}"
+                held = list(windows.rows(encoded, seen, row, value, answer, where, learnt=target.stem == "train"))
+                counts.add(encoded, held, encoder)
+                columns.add(held)
+                seen += 1
+                if columns.tokens >= TOKENS_A_BATCH:
+                    writer.write_batch(columns.taken())
+            writer.write_batch(columns.taken())
     return counts.summary(encoder.max_length)
 
 
 def _values(column: pa.Array) -> list[Any]:
     """Return the cells of a column, a list as a tuple."""
     return [tuple(cell) if isinstance(cell, list) else cell for cell in column.to_pylist()]
+
+
+class _Columns:
+    """Windows that are to be written, by column."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.cells: list[list[Any]] = [[] for _ in schema]
+        self.tokens = 0
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        for name, column in zip(self.schema.names, self.cells, strict=True):
+            column += [cells[name] for cells in rows]
+        self.tokens += sum(cells["length"] for cells in rows)
+
+    def taken(self) -> pa.RecordBatch:
+        """Return the windows so far, and hold none."""
+        arrays = [pa.array(column, field.type) for column, field in zip(self.cells, self.schema, strict=True)]
+        self.cells, self.tokens = [[] for _ in self.schema], 0
+        return pa.record_batch(arrays, schema=self.schema)
 
 
 class Counts:
@@ -134,11 +163,11 @@ class Counts:
         self.lengths: list[int] = []  # of each example, before cutting, with special tokens
         self.tokens = self.windows = self.cut = self.unknown = self.text_tokens = 0
 
-    def add(self, encoded: Encoded, encoder: Encoder) -> None:
-        """Count an example."""
+    def add(self, encoded: Encoded, held: Sequence[Mapping[str, Any]], encoder: Encoder) -> None:
+        """Count an example, of which the windows `held` are written."""
         self.lengths.append(len(encoded.ids) + encoded.special)
-        self.tokens += sum(len(window.ids) for window in encoded.windows)
-        self.windows += len(encoded.windows)
+        self.tokens += sum(cells["length"] for cells in held)
+        self.windows += len(held)
         self.cut += encoded.cut
         self.unknown += 0 if encoder.unknown is None else encoded.ids.count(encoder.unknown)
         self.text_tokens += len(encoded.ids)

@@ -148,7 +148,11 @@ def token_rows(pad: int) -> TokenRows:
     labels = np.arange(len(LENGTHS)) % 3
     return TokenRows(
         LENGTHS,
-        lambda indices: {"label": labels[indices], **{n: [c[i] for i in indices] for n, c in columns.items()}},
+        lambda indices: {
+            "label": labels[indices],
+            "length": LENGTHS[indices],
+            **{n: [c[i] for i in indices] for n, c in columns.items()},
+        },
         pad,
     )
 

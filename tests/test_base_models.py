@@ -19,8 +19,8 @@ from stages.inference import outputs, token_rows
 from stages.models import load
 from stages.predict import Task, predict
 from stages.repro.group import Alone
+from stages.scoring.classification import softmax
 from stages.targets.classes.head import Head
-from stages.targets.classes.metrics import softmax
 from stages.tokenize import tokenize
 from tests import test_architectures as architectures
 from tests import tiny

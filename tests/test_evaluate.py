@@ -21,8 +21,8 @@ from stages.core.tables import arrow_writer, write_parquet
 from stages.evaluate import Params, evaluate
 from stages.repro import digests
 from stages.repro.workers import Group
+from stages.scoring.classification import Judged
 from stages.scoring.report import Options
-from stages.targets.classes.metrics import Judged
 from stages.targets.classes.report import report
 
 LABELS = ["acq", "crude", "earn"]
@@ -70,6 +70,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         label2id={name: i for i, name in enumerate(LABELS)},
     )  # fmt: skip
     BertForSequenceClassification(config).save_pretrained(root / "models/finetuned")
+    files.write_json(root / "models/finetuned/task.json", {"space": {"labels": LABELS}})
     tokens, clean = root / "data/tokens", root / "data/clean"
     tokens.mkdir(parents=True)
     clean.mkdir()
@@ -143,7 +144,7 @@ def test_the_scores_follow_from_the_predictions_file(done: Path) -> None:
     table = pq.read_table(done / "data/predictions/test.parquet").to_pydict()
     probabilities = np.array([table[f"p_{name}"] for name in LABELS], np.float32).T
     labels = np.array([LABELS.index(name) for name in table["label"]])
-    said = report(Judged(labels, probabilities), {"labels": LABELS}, Options(10, 100, 0))
+    said = report(Judged(labels, probabilities), (), {"labels": LABELS}, Options(10, 100, 0))
     assert json.loads((done / "data/predictions/scores.json").read_text()) == said.scores
     metrics = json.loads((done / "metrics/evaluate.json").read_text())
     assert metrics == {k: v for k, v in said.scores.items() if k not in ("averages", "examples", "per_class")}

@@ -22,11 +22,11 @@ from stages.core.files import tsv_line, write_json
 from stages.core.shown import terminal
 from stages.ledger import rendering
 from stages.reporting import review
+from stages.scoring.classes import class_table
+from stages.scoring.classification import Judged
 from stages.scoring.report import Options, Wrong
 from stages.scoring.worst import HEADER, worst_rows
-from stages.targets.classes.metrics import Judged
 from stages.targets.classes.report import report
-from stages.targets.classes.scores import class_table
 from stages.verification import certificate, document
 from stages.verification.board import Board
 from tests.core.test_shown import GFM, HOSTILE
@@ -57,7 +57,7 @@ def scored(name: str) -> Any:
     """Return the report of three classes, one called `name`, which is once mistaken."""
     labels = np.array([0, 0, 1, 2])
     judged = Judged(labels, np.eye(3)[[0, 1, 1, 2]])
-    return report(judged, {"labels": [name, "b", "c"]}, Options(5, 100, 0))
+    return report(judged, (), {"labels": [name, "b", "c"]}, Options(5, 100, 0))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -80,7 +80,7 @@ def test_a_class_called_like_a_line_of_the_report_is_quoted(name: str) -> None:
 def test_notes_are_lines_of_their_own(name: str) -> None:
     labels = np.array([0, 1])
     judged = Judged(labels, np.eye(3)[labels])
-    text = report(judged, {"labels": ["a", "b", HOSTILE[name]]}, Options(5, 100, 0)).text
+    text = report(judged, (), {"labels": ["a", "b", HOSTILE[name]]}, Options(5, 100, 0)).text
     assert f"left out of every average: {terminal(HOSTILE[name])} (0 times predicted)\n" in text
 
 

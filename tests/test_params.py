@@ -121,7 +121,7 @@ def test_the_schema_gives_ranges_and_choices() -> None:
     assert (train["lr"]["exclusiveMinimum"], train["lr"]["exclusiveMaximum"]) == (0, 1)
     assert train["schedule"]["enum"] == ["linear", "cosine", "constant"]
     source = resolved(schema["properties"]["data"], schema)["properties"]["source"]
-    assert sorted(source["discriminator"]["mapping"]) == ["file", "hub", "package", "url"]
+    assert sorted(source["discriminator"]["mapping"]) == ["file", "hub", "package", "run", "url"]
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,8 +11,8 @@ import pytest
 from dvc_render.html import HTML
 from dvc_render.vega import VegaRenderer
 
+from stages.scoring.classification import METRICS
 from stages.scoring.report import BARS, LINES, MATRIX
-from stages.targets.classes.metrics import METRICS
 
 PLOTS = Path(__file__).parents[1] / ".dvc/plots"
 

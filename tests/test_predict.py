@@ -185,8 +185,8 @@ def test_a_broken_row_after_whole_windows_leaves_those_written(root: Path, group
     path, written = tmp_path / "a.jsonl", []
     path.write_text('{"text": "w1"}\n' * 5 + "{\n")
     with pytest.raises(InputError, match=r"a\.jsonl, line 6: not JSON"):
-        fields = predict.Task.of(root / "models/finetuned").example.fields
-        examples = Reading(Jsonl(), "utf-8", fields, {"text": "text"}).examples(path)
+        example = predict.Task.of(root / "models/finetuned").example
+        examples = Reading(Jsonl(), "utf-8", example, {"text": "text"}).examples(path)
         written.extend(predicted(root / "models/finetuned", (text for (text,) in examples), 2, group))
     assert len(written) == 4
 
@@ -201,8 +201,16 @@ def test_a_broken_row_after_whole_windows_leaves_those_written(root: Path, group
         ),
         ("config.json", {"id2label": [1], "model_type": "bert"}, "config.json: "),
         ("task.json", {}, "task.json: space: wanted what answers there are"),
-        ("task.json", {"space": {}, "input": "txt"}, r"task.json: input: unknown input 'txt' \(nearest: 'text'\)"),
-        ("task.json", {"space": {}, "input": "text", "target": 3}, "task.json: target: unknown target 3"),
+        (
+            "task.json",
+            {"space": {}, "input": {"name": "txt"}},
+            r"task.json: input.name: unknown name 'txt' \(nearest: 'text'\)",
+        ),
+        (
+            "task.json",
+            {"space": {}, "input": {"name": "text"}, "target": 3},
+            "task.json: target: found 3, wanted a mapping",
+        ),
         ("config.json", [], "config.json: found a list, wanted a JSON object"),
         ("config.json", {"id2label": {"0": "a"}, "model_type": []}, r"config.json: model_type: found \[\], wanted the"),
         ("tokenizer_config.json", {}, "tokenizer_config.json: no model_max_length, wanted what finetune saved"),

@@ -430,8 +430,8 @@ def test_the_summary_is_canonical_json(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "data", "message"),
     [
-        ({"input": {"name": "words"}}, {}, "input.name: wanted text or pair for this target"),
-        ({"target": {"name": "tags"}}, {}, "input.name: wanted words for this target"),
+        ({"input": {"name": "words"}}, {}, "its answers belong to each word, those of this target to each example"),
+        ({"target": {"name": "tags"}}, {}, "its answers belong to each example, those of this target to each word"),
         ({"target": {"name": "tag"}}, {}, r"target.name: unknown name 'tag' \(nearest: 'tags'\)"),
         ({"input": {"name": "pair"}}, {}, r"data.columns.text: no field of this input and target \(known: 'first', "),
         ({}, {"columns": {"text": "text", "lable": "x"}}, r"data.columns.lable: no field .* \(nearest: 'label'\)"),

@@ -57,7 +57,20 @@ def refusal(folder: Path, name: str) -> str:
 
 def test_the_recipes() -> None:
     assert [
-        *("20ng", "airline", "conll2003", "r52", "r8", "sick-e", "sick-r", "smoke", "sst2", "tsv", "wnut16"),
+        *(
+            "20ng",
+            "20ng-labels",
+            "airline",
+            "conll2003",
+            "covid-qa",
+            "r52",
+            "r8",
+            "r8-adapted",
+            "semeval2010-8",
+            "sick-e",
+            "sick-r",
+        ),
+        *("smoke", "sst2", "tsv", "wnut16"),
     ] == NAMES
 
 
@@ -226,7 +239,11 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_command(copy: Path) -> None:
     listed = command(copy)
     assert listed.returncode == 0
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == NAMES
+    lines = listed.stdout.splitlines()
+    assert sorted(line.split()[0] for line in lines if line.startswith("  ")) == NAMES
+    tasks = [line for line in lines if not line.startswith("  ")]
+    assert {"text × classes", "words × tags", "marked × relations", "passage × span"} <= set(tasks)
+    assert lines.index("text × classes") < [line.split()[0] for line in lines].index("r8")
     applied = command(copy, "tsv")
     assert applied.stdout.startswith("--- params.yaml\n+++ params.yaml with recipe tsv\n@@ ")
     assert applied.stdout.endswith("\nparams.yaml is now recipe tsv\n")

@@ -89,8 +89,8 @@ def test_columns_have_the_stated_types(run: Run, tmp_path: Path) -> None:
 def test_the_schema_says_what_later_stages_need(run: Run, tmp_path: Path) -> None:
     run()
     assert read_json(tmp_path / "tokens" / "schema.json") == {
-        "input": "text",
-        "target": "classes",
+        "input": {"name": "text"},
+        "target": {"name": "classes"},
         "space": {"labels": ["a", "b"]},
         "pad_token_id": 0,
         "vocab_size": 290,

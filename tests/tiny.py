@@ -62,7 +62,7 @@ def token_folder(folder: Path, rows: int = 64) -> Path:
         )
         with arrow_writer(folder / f"{split}.arrow", table.schema) as writer:
             writer.write_table(table)
-    schema = {"input": "text", "target": "classes", "space": {"labels": LABELS}} | SIZES
+    schema = {"input": {"name": "text"}, "target": {"name": "classes"}, "space": {"labels": LABELS}} | SIZES
     write_json(folder / "schema.json", schema)
     return folder
 

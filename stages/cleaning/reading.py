@@ -32,7 +32,8 @@ class Reader:
     answers: Codes = field(default_factory=Codes)
 
     def read(self, path: Path, only: tuple[str, str] | None = None) -> tuple[Rows, dict[str, int]]:
-        """Return the rows of a file, and how many were `read`, not kept (`keep`) and `empty`.
+        """Return the rows of a file, and how many were `read`, not kept (`keep`), `empty`, or had an `answer` that
+        the target leaves out.
 
         `only` (column, text): the others are none of this split's rows, and are not counted. Raises InputError naming
         file and line for whatever is wrong, and for a file without rows.
@@ -44,8 +45,12 @@ class Reader:
         for place, line, where, cells in self._kept(path, counts, only):
             values = [value(cells[self.columns[of.name]], of.kind, where, self.columns[of.name]) for of in fields]
             if None not in values:
-                example = tuple(values[: len(self.input.fields)])
-                answer = self.target.answer(example, tuple(values[len(example) :]), where)
+                own = len(self.input.fields)
+                example = self.input.example(tuple(values[:own]), where)
+                answer = self.target.answer(example, tuple(values[own:]), where)
+                if answer is None:
+                    counts["answer"] = counts.get("answer", 0) + 1
+                    continue
                 ids.append(place)
                 lines.append(line)
                 examples.append(self.examples[example])
@@ -90,12 +95,14 @@ def _text(cell: Cell, where: str, column: str) -> str:
 def _refuse_nothing(path: Path, counts: dict[str, int], unanswered: int, answer: Sequence[Field]) -> None:
     if not counts["read"]:
         raise InputError(f"{path}: no rows")
-    if counts["read"] == counts["keep"] + counts["empty"]:
+    lost = sum(counts.values()) - counts["read"]
+    if counts["read"] == lost:
         names = ", ".join(of.name for of in answer)
         hint = f"; none has a {names}: rows without are for python -m stages.predict"
         raise InputError(
             f"{path}: none of its {counts['read']} rows is left: {counts['keep']} do not match data.keep, "
             f"{counts['empty']} have an empty field{hint if unanswered == counts['empty'] > 0 else ''}"
+            f"{f', {wrong} an answer that is left out' if (wrong := counts.get('answer', 0)) else ''}"
         )
 
 

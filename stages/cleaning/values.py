@@ -1,4 +1,4 @@
-"""Cells of a raw file to what a column holds: a text, words or a number."""
+"""Cells of a raw file to what a column holds: a text, words, a number, a list of either."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ _IGNORED = re.compile(  # Default_Ignorable_Code_Point but for the categories ab
 
 
 def value(cell: Cell, kind: Kind, where: str, column: str) -> Any:
-    """Return what a column of `kind` holds: str, tuple of str, or float; None when nothing is seen of it.
+    """Return what a column of `kind` holds: a str, float, or tuple of either; None when nothing is seen of it.
 
     Texts and words are in Unicode NFC without white space at their ends; words in one text are apart by white space.
-    Raises InputError, which begins with `where`, for what is not of that kind.
+    Verbatim texts, and those of a list, are as they are; a list may be empty. Raises InputError, which begins with
+    `where`, for what is not of that kind.
     """
     if kind == "words":
         return _words(cell, where, column)
+    if kind == "labels":
+        return _labels(cell, where, column)
+    if kind in ("texts", "numbers"):
+        return _list(cell, kind, where, column)
     if kind == "number" and isinstance(cell, float):
         return _finite(cell, where, column)
     if not isinstance(cell, str):
@@ -33,7 +38,26 @@ def value(cell: Cell, kind: Kind, where: str, column: str) -> Any:
     text = normalised(cell, where)
     if blank(text):
         return None
-    return text if kind == "text" else _number(text, where, column)
+    if kind == "number":
+        return _number(text, where, column)
+    return cell if kind == "verbatim" else text
+
+
+def _labels(cell: Cell, where: str, column: str) -> str | tuple[str, ...]:
+    if isinstance(cell, list):
+        return tuple(normalised(label, where) for label in cell)
+    if isinstance(cell, float):
+        raise InputError(f"{where}: found the number {cell!r} in column {column!r}, wanted labels")
+    text = normalised(cell, where)
+    return "" if blank(text) else text
+
+
+def _list(cell: Cell, kind: Kind, where: str, column: str) -> tuple[str, ...] | tuple[float, ...]:
+    if not isinstance(cell, list):
+        raise InputError(f"{where}: found {cell!r:.60} in column {column!r}, wanted a list")
+    for item in cell:
+        normalised(item, where)
+    return tuple(_number(item, where, column) for item in cell) if kind == "numbers" else tuple(cell)
 
 
 def _words(cell: Cell, where: str, column: str) -> tuple[str, ...] | None:

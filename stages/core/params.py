@@ -111,6 +111,12 @@ def name_of(registry: Mapping[str, str], plugin: Any) -> str:
     return next(name for name, known in registry.items() if known == where)
 
 
+def options_of(registry: Mapping[str, str], plugin: Any) -> dict[str, Any]:
+    """Return what params.yaml would say of `plugin`: its name, and the fields that are not their defaults."""
+    held = {field.name: (getattr(plugin, field.name), field.default) for field in dataclasses.fields(plugin)}
+    return {"name": name_of(registry, plugin), **{name: own for name, (own, usual) in held.items() if own != usual}}
+
+
 def part_of(plugin: Any, part: str) -> Any:
     """Return another module of the folder in which `plugin`, a class or one of it, stands: head, metrics, report."""
     return import_module(f"{plugin.__module__.rpartition('.')[0]}.{part}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,15 @@ _CHARACTERS = 500_000  # of texts encoded at a time: bounds memory, changes no b
 
 
 @dataclass(frozen=True)
+class Frame:
+    """Special tokens before, between or after two texts."""
+
+    ids: Sequence[int]
+    segments: Sequence[int]
+    next: int  # the segment of the text after it
+
+
+@dataclass(frozen=True)
 class Encoder:
     """Texts to token ids, cut at `max_length` tokens with the special ones of the model."""
 
@@ -35,21 +44,25 @@ class Encoder:
     max_length: int  # tokens of a window, special ones among them
     before: Sequence[int]  # the special tokens around a text
     after: Sequence[int]
+    frames: Sequence[Frame]  # the special tokens before, between and after two texts
     pad: int
     unknown: int | None  # None: the tokenizer can spell every text
+    mask: int | None = None  # the token that stands for one that is to be found; None: the tokenizer has none
+    exact: bool = False  # whether encodings of texts and pairs tell which word each token is of, which takes time
     stand_in: str | None = None  # the token that pads in the place of a padding token, which the model has none of
 
-    def texts(self, texts: Sequence[str], offsets: bool = False) -> Iterator[tuple[Encoding, Encoding]]:
-        """Yield for each text (its encoding between special tokens, cut at `max_length`; the whole one without).
+    def texts(self, texts: Sequence[str]) -> Iterator[tuple[Encoding, Encoding]]:
+        """Yield for each text (its encoding between special tokens, cut at `max_length`; the whole one without)."""
+        for whole in self._whole(texts):
+            yield self.cut.post_process(whole), whole
 
-        The whole one knows its tokens' places in the text only when asked for `offsets`, which take time.
-        """
-        for encoding in self._whole(texts, offsets):
-            yield self.cut.post_process(encoding), encoding
+    def located(self, texts: Sequence[str]) -> Iterator[Encoding]:
+        """Yield for each text its whole encoding, without special tokens, which knows its tokens' places in it."""
+        return self._encoded(texts, self.whole.encode_batch)
 
     def pairs(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[Encoding, Encoding, Encoding]]:
         """Yield for each pair (its encoding between special tokens, the longer text cut first; the two whole ones)."""
-        firsts, seconds = (self._whole([pair[side] for pair in pairs], False) for side in (0, 1))
+        firsts, seconds = (self._whole([pair[side] for pair in pairs]) for side in (0, 1))
         for first, second in zip(firsts, seconds, strict=True):
             yield self.cut.post_process(first, second), first, second
 
@@ -57,12 +70,28 @@ class Encoder:
         """Return `ids`, at most `max_length - special()`, between a text's special tokens, and the first's place."""
         return [*self.before, *ids, *self.after], len(self.before)
 
+    def paired(self, first: Sequence[int], second: Sequence[int]) -> tuple[list[int], list[int], int]:
+        """Return two texts' ids between a pair's special tokens, their segments, and the place of the second's first.
+
+        They are at most `max_length - special(pair=True)` ids.
+        """
+        ids: list[int] = []
+        segments: list[int] = []
+        places = []
+        for frame, held in zip(self.frames, (first, second, ()), strict=True):
+            places.append(len(ids) + len(frame.ids))
+            ids += [*frame.ids, *held]
+            segments += [*frame.segments, *[frame.next] * len(held)]
+        return ids, segments, places[1]
+
     def special(self, pair: bool = False) -> int:
         """Return how many special tokens a text or a pair gets."""
         return self.cut.num_special_tokens_to_add(pair)
 
-    def _whole(self, texts: Sequence[str], offsets: bool) -> Iterator[Encoding]:
-        encode = self.whole.encode_batch if offsets else self.whole.encode_batch_fast
+    def _whole(self, texts: Sequence[str]) -> Iterator[Encoding]:
+        return self._encoded(texts, self.whole.encode_batch if self.exact else self.whole.encode_batch_fast)
+
+    def _encoded(self, texts: Sequence[str], encode: Callable[..., list[Encoding]]) -> Iterator[Encoding]:
         for part in _parts(texts):
             with refusals_told("the tokenizer cannot encode a text"):
                 encodings = encode(part, add_special_tokens=False)
@@ -110,7 +139,8 @@ def load_encoder(folder: Path, max_length: int, pad_token: str | None = None) ->
     named = named_tokens(folder)
     pad, stand_in = _padding(folder, config, whole, named, pad_token)
     unknown = _id(folder, whole, "unk_token", named)
-    encoder = Encoder(whole, cut, max_length, *_around(whole), pad, unknown, stand_in)
+    mask = _id(folder, whole, "mask_token", named)
+    encoder = Encoder(whole, cut, max_length, *_around(whole), _frames(whole), pad, unknown, mask, stand_in=stand_in)
     _refuse_misfit(folder, config, encoder, max_length)
     return encoder
 
@@ -122,6 +152,18 @@ def _around(whole: Tokenizer) -> tuple[list[int], list[int]]:
     count = len(encoding.ids)
     at = next((i for i in range(len(framed)) if framed[i : i + count] == encoding.ids), 0)
     return framed[:at], framed[at + count :]
+
+
+def _frames(whole: Tokenizer) -> list[Frame]:
+    """Return the special tokens before, between and after two texts."""
+    encoding = whole.encode("a", add_special_tokens=False)
+    framed = whole.post_process(encoding, encoding)
+    text = [place for place, special in enumerate(framed.special_tokens_mask) if not special]
+    count = len(encoding.ids)
+    first, second = range(text[0], text[0] + count), range(text[count], text[count] + count)
+    parts = (slice(0, first.start), slice(first.stop, second.start), slice(second.stop, None))
+    after = (framed.type_ids[first.start], framed.type_ids[second.start], 0)
+    return [Frame(framed.ids[of], framed.type_ids[of], next) for of, next in zip(parts, after, strict=True)]
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

@@ -9,14 +9,18 @@ from stages.core.errors import InputError
 from stages.interfaces import Encoded, Target
 
 
-def rows(encoded: Encoded, number: int, row: int, stored: Any, target: Target, where: str) -> Iterator[dict[str, Any]]:
-    """Yield the cells of each window of an example, by column.
+def rows(
+    encoded: Encoded, number: int, row: int, stored: Any, target: Target, where: str, learnt: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Yield the cells of each window of an example, by column; of one to be `learnt`, those the target learns from.
 
     `number` is that of the example in its split, `row` its id, `stored` its answer. Raises InputError, which begins
     with `where`, for an example without tokens.
     """
-    for window in encoded.windows:
+    aligned = [target.align(stored, window) for window in encoded.windows]
+    for place in target.learnt(aligned, row) if learnt else range(len(aligned)):
+        window = encoded.windows[place]
         if not window.ids:
             raise InputError(f"{where} has no token, and the model knows no special ones: leave it out")
         cells = {"id": row, "example": number, "length": len(window.ids), "input_ids": window.ids}
-        yield {**cells, **window.columns, target.stored: target.align(stored, window)}
+        yield {**cells, **window.columns, target.stored: aligned[place]}

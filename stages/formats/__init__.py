@@ -9,4 +9,6 @@ FORMATS = {
     "parquet": "stages.formats.parquet:Parquet",
     "conll": "stages.formats.conll:Conll",
     "folders": "stages.formats.folders:Folders",
+    "semeval": "stages.formats.semeval:Semeval",
+    "squad": "stages.formats.squad:Squad",
 }

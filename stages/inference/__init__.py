@@ -1,6 +1,6 @@
 """The forward pass over rows: the same outputs for any number of workers."""
 
-from stages.inference.forward import outputs, token_rows
+from stages.inference.forward import outputs, token_rows, whole
 from stages.inference.padding import padding_note
 
-__all__ = ["outputs", "padding_note", "token_rows"]
+__all__ = ["outputs", "padding_note", "token_rows", "whole"]

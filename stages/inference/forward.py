@@ -11,7 +11,7 @@ import numpy as np
 from stages.core import progress
 from stages.core.errors import InputError, refusals_told
 from stages.core.tables import Rows
-from stages.interfaces import Head, TokenRows
+from stages.interfaces import Head, Part, TokenRows
 from stages.repro.draws import undrawn
 from stages.repro.workers import Group
 
@@ -27,8 +27,13 @@ def token_rows(path: Path, pad: int) -> TokenRows:
     return TokenRows(lengths=rows.numbers("length"), take=rows.take, pad=pad)
 
 
+def whole(rows: TokenRows) -> Part:
+    """Return the columns of all windows."""
+    return rows.take(np.arange(len(rows.lengths)))
+
+
 def outputs(model: nn.Module, rows: TokenRows, head: Head, group: Group, label: str) -> np.ndarray[Any, Any]:
-    """Return the outputs of all rows in their order, (M, C) float32, on every worker.
+    """Return what is gathered of the outputs of all rows, in their order, (M, K) float32, on every worker.
 
     Rows are sorted by length and cut into shards, so that little is padded; a shard is computed by one worker, and
     nothing is summed across shards. `label` names the progress bar. Raises InputError when the model cannot compute,
@@ -43,7 +48,7 @@ def outputs(model: nn.Module, rows: TokenRows, head: Head, group: Group, label: 
     mine = shards[group.rank :: group.size]
     training = model.training
     model.eval()
-    found = []
+    done = []
     shown = progress.bar(
         iterable=mine, desc=label, unit="shard", disable=None if group.rank == 0 else True, leave=False, file=sys.stderr
     )
@@ -51,14 +56,14 @@ def outputs(model: nn.Module, rows: TokenRows, head: Head, group: Group, label: 
         for shard in shown:
             part = rows.take(shard)
             with undrawn(model), refusals_told(f"{label}: the model cannot compute"):  # what its config asks for
-                out = compute(model, head, part, rows.pad, group.device)
-            found.append((out.float().cpu().numpy(), head.units(part)))
+                out = head.gathered(compute(model, head, part, rows.pad, group.device), part)
+            done.append((out.float().cpu().numpy(), head.units(part)))
     model.train(training)
-    shares = group.gather(found)
-    whole = _in_order([(shards[rank :: group.size], share) for rank, share in enumerate(shares)], len(order))
-    if not np.isfinite(whole).all():
+    shares = group.gather(done)
+    found = _in_order([(shards[rank :: group.size], share) for rank, share in enumerate(shares)], len(order))
+    if not np.isfinite(found).all():
         raise InputError(f"{label}: the model gives outputs that are not finite (it diverged: lower train.lr)")
-    return whole
+    return found
 
 
 def _in_order(shares: list[tuple[list[Any], list[Any]]], rows: int) -> np.ndarray[Any, Any]:
@@ -68,8 +73,8 @@ def _in_order(shares: list[tuple[list[Any], list[Any]]], rows: int) -> np.ndarra
     for shard, _, units in computed:
         counts[shard] = units
     starts = np.cumsum(counts) - counts
-    whole = np.empty((int(counts.sum()), computed[0][1].shape[1]), dtype=np.float32)
+    found = np.empty((int(counts.sum()), computed[0][1].shape[1]), dtype=np.float32)
     for shard, piece, units in computed:
         within = np.arange(len(piece)) - np.repeat(np.cumsum(units) - units, units)
-        whole[np.repeat(starts[shard], units) + within] = piece
-    return whole
+        found[np.repeat(starts[shard], units) + within] = piece
+    return found

@@ -4,4 +4,6 @@ INPUTS = {
     "text": "stages.inputs.text:Text",
     "pair": "stages.inputs.pair:Pair",
     "words": "stages.inputs.words:Words",
+    "marked": "stages.inputs.marked:Marked",
+    "passage": "stages.inputs.passage:Passage",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from stages.core.errors import InputError
-from stages.interfaces import Encoded, Encoder, Field, Value, Window
+from stages.interfaces import Encoded, Encoder, Field, Unit, Value, Window
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,14 @@ class Pair:
     """Two texts in one row of tokens; of a pair that is too long the longer text is cut, token by token."""
 
     fields: ClassVar[Sequence[Field]] = (Field("first", "text"), Field("second", "text"))
-    by_word: ClassVar[bool] = False
+    unit: ClassVar[Unit] = "example"
     columns: ClassVar[Sequence[str]] = (
         "token_type_ids",
     )  # 0 for the first text, 1 for the second, where a model tells
+
+    def example(self, cells: Value, where: str) -> Value:
+        """Return the cells as they are."""
+        return cells
 
     def encode(self, examples: Sequence[Value], encoder: Encoder) -> Iterator[Encoded]:
         """Yield one window a pair; see stages.interfaces.Input."""
@@ -29,7 +33,7 @@ class Pair:
             )
         for cut, *wholes in encoder.pairs([(first, second) for first, second in examples]):
             ids = [token for whole in wholes for token in whole.ids]
-            window = Window(cut.ids, {"token_type_ids": cut.type_ids})
+            window = Window(cut.ids, {"token_type_ids": cut.type_ids}, cut)
             yield Encoded((window,), ids, special, len(ids) + special > encoder.max_length)
 
     def shown(self, example: Value) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from stages.interfaces import Encoded, Encoder, Field, Value, Window
+from stages.interfaces import Encoded, Encoder, Field, Unit, Value, Window
 
 
 @dataclass(frozen=True)
@@ -14,14 +14,20 @@ class Text:
     """One text, cut at tokenize.max_length."""
 
     fields: ClassVar[Sequence[Field]] = (Field("text", "text"),)
-    by_word: ClassVar[bool] = False
+    unit: ClassVar[Unit] = "example"
     columns: ClassVar[Sequence[str]] = ()
+
+    def example(self, cells: Value, where: str) -> Value:
+        """Return the cells as they are."""
+        return cells
 
     def encode(self, examples: Sequence[Value], encoder: Encoder) -> Iterator[Encoded]:
         """Yield one window a text; see stages.interfaces.Input."""
         special = encoder.special()
         for cut, whole in encoder.texts([text for (text,) in examples]):
-            yield Encoded((Window(cut.ids),), whole.ids, special, len(whole.ids) + special > encoder.max_length)
+            yield Encoded(
+                (Window(cut.ids, encoding=cut),), whole.ids, special, len(whole.ids) + special > encoder.max_length
+            )
 
     def shown(self, example: Value) -> Mapping[str, str]:
         """Return {"text": …}."""

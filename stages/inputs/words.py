@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
-from stages.interfaces import Encoded, Encoder, Field, Value, Window
+from stages.interfaces import Encoded, Encoder, Field, Unit, Value, Window
 
 OVERLAP = 0.25  # of a window, at most: tokens that the next window shows again
 
@@ -23,9 +23,13 @@ class Words:
     """The words of a sentence."""
 
     fields: ClassVar[Sequence[Field]] = (Field("words", "words"),)
-    by_word: ClassVar[bool] = True
+    unit: ClassVar[Unit] = "word"
     # The words that a window owns, and where in it the first token of each is: -1 for a word without a token.
     columns: ClassVar[Sequence[str]] = ("words", "places")
+
+    def example(self, cells: Value, where: str) -> Value:
+        """Return the cells as they are."""
+        return cells
 
     def encode(self, examples: Sequence[Value], encoder: Encoder) -> Iterator[Encoded]:
         """Yield each sentence in windows; see stages.interfaces.Input."""
@@ -33,7 +37,7 @@ class Words:
         special = encoder.special()
         room = encoder.max_length - special
         texts = [" ".join(words) for words in sentences]
-        for words, (_, whole) in zip(sentences, encoder.texts(texts, offsets=True), strict=True):
+        for words, whole in zip(sentences, encoder.located(texts), strict=True):
             pieces = _pieces(words, whole)
             sizes = [len(tokens) for _, tokens in pieces]
             spans = windows(sizes, room)

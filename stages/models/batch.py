@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,14 +13,22 @@ from stages.interfaces import Part
 FLAT = ("input_ids", "token_type_ids")
 
 
-def collate(part: Part, pad: int, packed: bool) -> dict[str, Tensor]:
-    """Return input_ids, and token_type_ids where `part` has them, of its windows.
+def takes_segments(model: Any) -> bool:
+    """Return whether `model` tells the first of two texts from the second by token_type_ids.
+
+    Others have one segment or none, or take the same name for something else (GPT-2).
+    """
+    return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
+
+
+def collate(part: Part, pad: int, packed: bool, segments: bool) -> dict[str, Tensor]:
+    """Return input_ids, and with `segments` token_type_ids where `part` has them, of its windows.
 
     Packed, one after another: each (1, T) int64, with their lengths (B,). Else side by side, padded at the end by `pad`
     (segments by 0) to the longest: each (B, L) int64, with attention_mask.
     """
     lengths = np.array([len(row) for row in part["input_ids"]], dtype=np.int64)
-    columns = {name: [row.astype(np.int64) for row in part[name]] for name in FLAT if name in part}
+    columns = {name: [row.astype(np.int64) for row in part[name]] for name in FLAT[: 1 + segments] if name in part}
     if packed:
         flat = {name: torch.from_numpy(np.concatenate(rows))[None] for name, rows in columns.items()}
         return {**flat, "lengths": torch.from_numpy(lengths)}

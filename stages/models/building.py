@@ -76,7 +76,7 @@ def _ready(model: Any, head: Head) -> Any:
     """
     for tensor in [*model.parameters(), *model.buffers()]:
         tensor.data = tensor.data.clone()
-    return pack(model, head.reads)
+    return pack(model, head)
 
 
 def _head_of(model: Any) -> frozenset[str]:

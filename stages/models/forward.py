@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from stages.interfaces import Head, Part
-from stages.models.batch import collate
+from stages.models.batch import collate, takes_segments
 from stages.models.packed import is_packed
 
 
 def compute(model: Any, head: Head, part: Part, pad: int, device: torch.device) -> Tensor:
     """Return the outputs of the windows of `part`, (M, C), whether computed with padding or without."""
-    inputs = collate(part, pad, is_packed(model))
-    if not takes_segments(model):
-        inputs.pop("token_type_ids", None)
-    logits = model(**{name: value.to(device) for name, value in inputs.items()}).logits
-    if head.reads == "all":  # (1, T, C), or (B, L, C) of which some is padding
-        logits = logits[0] if is_packed(model) else logits[inputs["attention_mask"].bool().to(device)]
-    return head.select(logits, part)
+    packed = is_packed(model)
+    arrays = collate(part, pad, packed, takes_segments(model))
+    inputs = {name: value.to(device) for name, value in arrays.items()}
+    places = head.places(part)
+    if places is None:
+        return head.read(model(**inputs))
+    chosen = torch.from_numpy(places)
+    if not packed:  # some tokens are padding
+        chosen = arrays["attention_mask"].flatten().nonzero()[:, 0][chosen]
+    with _only(model.base_model, chosen.to(device)):
+        return head.read(model(**inputs))[0]
 
 
-def takes_segments(model: Any) -> bool:
-    """Return whether `model` tells the first of two texts from the second by token_type_ids.
+@contextmanager
+def _only(base: Any, places: Tensor) -> Iterator[None]:
+    """Let the head see what `base` makes of the tokens at `places` (M,) alone: (B, L, H) -> (1, M, H)."""
 
-    Others have one segment or none, or take the same name for something else (GPT-2).
-    """
-    return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
+    def pick(_module: Any, _inputs: Any, output: Any) -> Any:
+        output.last_hidden_state = output.last_hidden_state.flatten(0, 1).index_select(0, places)[None]
+        return output
+
+    handle = base.register_forward_hook(pick)
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -13,12 +13,15 @@ import types
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from stages.interfaces import Head
+from stages.models.batch import takes_segments
 
 ATTENTION = "packed"  # the name under which transformers finds `attention`
 SHORTER = 0.75  # of the longest row of a block: a row shorter than that begins another
@@ -166,10 +169,10 @@ def _attend(
 AttentionInterface.register(ATTENTION, attention)
 
 
-def pack(model: Any, reads: Literal["first", "all"]) -> Any:
+def pack(model: Any, head: Head) -> Any:
     """Let `model` compute without padding, in place, where that leaves its logits as they are.
 
-    `reads`: which tokens its head reads. It is tried on a few random tokens: a model that is not built like BERT, that
+    It is tried on a few random tokens: a model that is not built like BERT, that
     would lose segments, or whose head reads other tokens, stays as it is.
     """
     layers = getattr(getattr(model.base_model, "encoder", None), "layer", None)
@@ -181,34 +184,34 @@ def pack(model: Any, reads: Literal["first", "all"]) -> Any:
         return model
     training, before = model.training, model.config._attn_implementation
     model.eval()
-    if not _same_packed(model, layers[-1], reads):
+    if not _same_packed(model, layers[-1], head):
         for module in (layers[-1], model.base_model):
             module.__dict__.pop("forward", None)
         model.set_attn_implementation(before)
     return model.train(training)
 
 
-def _same_packed(model: Any, last: Any, reads: Literal["first", "all"]) -> bool:
-    """Pack `model`, whose last layer is `last`; return whether a few tokens have the logits that they had."""
+def _same_packed(model: Any, last: Any, head: Head) -> bool:
+    """Pack `model`, whose last layer is `last`; return whether a few tokens have the outputs that they had."""
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(model.get_input_embeddings().num_embeddings, (2, 5), generator=generator)
     lengths = torch.tensor([5, 3])
     mask = torch.arange(5) < lengths[:, None]
     segments = {}
-    if int(getattr(model.config, "type_vocab_size", 0) or 0) > 1:
+    if takes_segments(model):
         segments = {"token_type_ids": torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 0, 0]])}
     try:
         with torch.no_grad():
-            padded = model(input_ids=ids, attention_mask=mask.long(), **segments).logits
+            padded = head.read(model(input_ids=ids, attention_mask=mask.long(), **segments))
             model.set_attn_implementation(ATTENTION)
-            if reads == "first":
+            if head.reads == "first":
                 last.forward = types.MethodType(_first_token, last)
             model.base_model.forward = types.MethodType(_packed(model.base_model.forward), model.base_model)
             flat = {name: value[mask][None] for name, value in segments.items()}
-            packed = model(input_ids=ids[mask][None], lengths=lengths, **flat).logits
+            packed = head.read(model(input_ids=ids[mask][None], lengths=lengths, **flat))
     except Exception:  # whatever an architecture does that is not built like BERT
         return False
-    padded = padded[mask][None] if reads == "all" else padded
+    padded = padded[mask][None] if head.reads == "all" else padded
     return padded.shape == packed.shape and torch.allclose(padded, packed, rtol=1e-3, atol=1e-4)
 
 

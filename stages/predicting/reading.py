@@ -18,7 +18,7 @@ from stages.core.params import PARAMS, Section, choice, decode, imported
 from stages.formats import FORMATS
 from stages.formats.content import UNPACKERS, Encoding
 from stages.formats.text import lines, refuse_returns
-from stages.interfaces import Cell, Field, Format, Value
+from stages.interfaces import Cell, Field, Format, Input, Value
 
 INPUT = Path("/dev/stdin")
 TEXT, FOLDERS = "text", "folders"
@@ -51,7 +51,7 @@ class Reading:
 
     format: Format | None  # None: an example a line
     encoding: str
-    fields: Sequence[Field]  # of the model's input
+    input: Input  # the model's
     columns: Mapping[str, str]  # that of each field, of a format
 
     def examples(self, path: Path) -> Iterator[Value]:
@@ -61,16 +61,15 @@ class Reading:
         should be, and for a file without rows.
         """
         number, unit = 0, self.format.unit if self.format else "line"
-        columns = [self.columns.get(field.name, "") for field in self.fields]
+        fields = self.input.fields
+        columns = [self.columns.get(field.name, "") for field in fields]
         rows: Any = self.format.rows(path, self.encoding, columns) if self.format else lines(path, self.encoding)
         try:
             for number, cells in rows:
                 where = f"{path}, {unit} {number}"
                 held = [cells] if isinstance(cells, str) else cells
-                yield tuple(
-                    _value(cell, field, where, column)
-                    for cell, field, column in zip(held, self.fields, columns, strict=True)
-                )
+                values = (_value(*of, where) for of in zip(held, fields, columns, strict=True))
+                yield self.input.example(tuple(values), where)
             if number == 1 and isinstance(cells, str):
                 refuse_returns(path, [cells.removesuffix("\r")])  # the whole file would be one text
         except InputError as error:
@@ -79,7 +78,7 @@ class Reading:
             raise InputError(f"{path}: no rows")
 
 
-def _value(cell: Cell, field: Field, where: str, column: str) -> Any:
+def _value(cell: Cell, field: Field, column: str, where: str) -> Any:
     found = value(cell, field.kind, where, column)
     if found is None and field.kind != "text":
         raise InputError(f"{where}: {field.name} is empty")
@@ -93,8 +92,8 @@ def _as_options(message: str) -> str:
     return message
 
 
-def reading(path: Path, asked: Mapping[str, Any], fields: Sequence[Field], params: Path = PARAMS) -> Reading:
-    """Return how `path` is read for a model whose input has `fields`.
+def reading(path: Path, asked: Mapping[str, Any], example: Input, params: Path = PARAMS) -> Reading:
+    """Return how `path` is read for a model whose input is `example`.
 
     asked: what the command line says of `format`, `delimiter`, `header`, `column` and `encoding`; None where nothing.
     A column is NAME, or FIELD=NAME where the input has several.
@@ -103,7 +102,7 @@ def reading(path: Path, asked: Mapping[str, Any], fields: Sequence[Field], param
     those of `params` (data.format, data.encoding, data.columns), so that a file like the training file is read like it.
     Raises InputError for a format that nobody tells, and for what is no key of a format.
     """
-    kind = _kind(path, asked["format"])
+    fields, kind = example.fields, _kind(path, asked["format"])
     if kind == TEXT:
         for option in (*OPTIONS, "column"):
             if asked[option] is not None:
@@ -111,7 +110,7 @@ def reading(path: Path, asked: Mapping[str, Any], fields: Sequence[Field], param
         if len(fields) > 1:
             names = " and ".join(field.name for field in fields)
             raise InputError(f"{path}: is read as lines of text, but this model wants {names}; give --format")
-        return Reading(None, asked["encoding"] or "utf-8", fields, {})
+        return Reading(None, asked["encoding"] or "utf-8", example, {})
     data = _trained(kind, params) or {"format": {"name": kind}, "encoding": "utf-8", "columns": {}}
     for option, (section, key) in OPTIONS.items():
         if asked[option] is not None:
@@ -120,7 +119,7 @@ def reading(path: Path, asked: Mapping[str, Any], fields: Sequence[Field], param
         data["encoding"] = asked["encoding"]
     decoded = decode(Params, {"data": data}, {}, "options").data
     columns = {field.name: decoded.columns.get(field.name, field.name) for field in fields}
-    return Reading(decoded.format, decoded.encoding, fields, columns | _columns(asked["column"], fields))
+    return Reading(decoded.format, decoded.encoding, example, columns | _columns(asked["column"], fields))
 
 
 def _columns(asked: Sequence[str] | None, fields: Sequence[Field]) -> dict[str, str]:

@@ -33,7 +33,9 @@ def stages(project: Path, params: Mapping[str, Any] | None = None) -> list[Stage
 
     Raises InputError when it is missing or broken.
     """
-    return [_stage(name, entry, project, params) for name, entry in _entries(project).items()]
+    entries = _entries(project)
+    known = _known(entries, project) if params is None else params
+    return [_stage(name, entry, known) for name, entry in entries.items()]
 
 
 def inputs(name: str, project: Path = Path()) -> Inputs:
@@ -45,7 +47,7 @@ def inputs(name: str, project: Path = Path()) -> Inputs:
     entry = _entries(project).get(name) if (project / GRAPH).is_file() else None
     if entry is None:
         return Inputs(name, project)
-    found = _stage(name, entry, project, None)
+    found = _stage(name, entry, _known(entry, project))
     return Inputs(name, project, found.deps, found.params)
 
 
@@ -57,16 +59,21 @@ def _entries(project: Path) -> Mapping[str, Any]:
     return entries
 
 
-def _stage(name: str, entry: Any, project: Path, params: Mapping[str, Any] | None) -> Stage:
+def _known(entries: Any, project: Path) -> Mapping[str, Any]:
+    """Return the project's params where `entries` of dvc.yaml ask for any."""
+    if "${" not in str(entries):
+        return {}
+    tree, _ = yaml12.parse(yaml12.read_text(project / PARAMS), str(PARAMS))
+    return tree if isinstance(tree, dict) else {}
+
+
+def _stage(name: str, entry: Any, params: Mapping[str, Any]) -> Stage:
     where = f"{GRAPH}: stages.{name}"
     if not isinstance(entry, dict) or not isinstance(entry.get("cmd"), str):
         raise InputError(f"{where}.cmd: not as this project writes it: wanted one command")
     outs = [path for kind in ("outs", "metrics", "plots") for path in _paths(entry, kind, where)]
     deps, keys = _texts(entry, "deps", where), _texts(entry, "params", where)
-    if params is None and any("${" in path for path in deps):
-        tree, _ = yaml12.parse(yaml12.read_text(project / PARAMS), str(PARAMS))
-        params = tree if isinstance(tree, dict) else {}
-    return Stage(name, entry["cmd"], tuple(resolved(path, params or {}, where) for path in deps), keys, tuple(outs))
+    return Stage(name, entry["cmd"], tuple(resolved(path, params, where) for path in deps), keys, tuple(outs))
 
 
 def resolved(path: str, params: Mapping[str, Any], where: str = GRAPH) -> str:

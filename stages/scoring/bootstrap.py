@@ -12,7 +12,7 @@ resamples. A score that is a function of sums over examples needs nothing of a r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +23,11 @@ LEVEL = 0.95
 ROWS_AT_ONCE = 1_000_000  # examples drawn at a time: bounds the memory (about 30 MB)
 
 
-class Judged(Protocol):
-    """Examples with what the model said of them."""
-
-    def __len__(self) -> int: ...
-
-    def take(self, indices: NDArray[np.int64]) -> Judged:
-        """Return the examples at `indices`, in that order; one may come several times."""
-
-
 def intervals(judged: Any, metrics: Mapping[str, Metric], resamples: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Return the (lower, upper) ends for each of `metrics`; `judged` are N examples, N at least 1."""
+    """Return the (lower, upper) ends for each of `metrics`; `judged` are N examples, N at least 1.
+
+    A metric without counts wants `judged.take(indices)`, the examples at `indices` in that order, some several times.
+    """
     generator = np.random.Generator(np.random.PCG64(seed))
     rows = len(judged)
     counts: dict[Callable[[Any], Any], Any] = {}

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Examples:
+    """N examples with what a model said of them: what `Judged` of targets/NAME/metrics.py is.
+
+    `Judged.of(outputs, part, space)` makes it of the outputs of windows.
+    """
+
+    @classmethod
+    def settles(cls, space: Mapping[str, Any]) -> bool:
+        """Return whether something of the space is chosen on the examples of the validation split."""
+        return False
+
+    def settled(self) -> dict[str, Any]:
+        """Return what is chosen on these examples: thresholds, for example."""
+        return {}
 
 
 @dataclass(frozen=True)

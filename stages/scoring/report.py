@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stages.core.shown import terminal
+from stages.scoring.bootstrap import intervals
 from stages.scoring.metric import Metric
 
 LINES = ("curve", "x", "y", "area")  # columns of the plots, by form
@@ -51,6 +52,23 @@ def headline(found: Mapping[str, Any]) -> str:
             ends = found["intervals"].get(name)
             lines.append(f"{name:18}{value:.4f}" + (f"  [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else ""))
     return "\n".join([*lines, *map(terminal, found["notes"])]) + "\n"
+
+
+def report_of(
+    judged: Any, metrics: Mapping[str, Metric], options: Options, more: Mapping[str, Any], notes: Sequence[str],
+    tables: Mapping[str, tuple[Sequence[str], list[Any]]], text: str = "",
+) -> Report:  # fmt: skip
+    """Return the report of N examples `judged`, N at least 1: their `metrics`, the main one first, with intervals.
+
+    `more` are scores that are no such metric, and those of them that these examples leave undefined, as None.
+    """
+    found = {name: metric.compute(judged) for name, metric in metrics.items() if name not in more} | dict(more)
+    found["examples"] = len(judged)
+    ends = intervals(judged, metrics, options.resamples, options.seed)
+    found["intervals"] = {name: list(pair) for name, pair in ends.items() if found[name] is not None}
+    found["metrics"], found["notes"] = judged_by(metrics), list(notes)
+    rows = {name: (header, rounded(cells)) for name, (header, cells) in tables.items()}
+    return Report(rounded(found), f"{headline(found)}\n{text}" if text else headline(found), rows)
 
 
 def judged_by(metrics: Mapping[str, Metric]) -> list[list[Any]]:

@@ -5,4 +5,5 @@ SOURCES = {
     "hub": "stages.sources.hub:Hub",
     "url": "stages.sources.url:Url",
     "file": "stages.sources.file:File",
+    "run": "stages.sources.run:Run",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,6 @@ import numpy as np
 from stages.repro.streams import Streams
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Examples that one worker computes as one padded block."""
-
-    rows: Ints  # (B,) row indices
-    length: int  # tokens to which each is padded
 
 
 class Plan:
@@ -49,15 +40,17 @@ class Plan:
             self._order = (epoch, self.streams.generator("order", epoch).permutation(len(self.lengths)))
         return self._order[1][index * self.batch_size : (index + 1) * self.batch_size]
 
-    def shards(self, step: int) -> list[Shard]:
-        """Return the shards of the batch of `step`, in the order of the leaves of the reduction tree."""
+    def epoch(self, step: int) -> int:
+        """Return the epoch, from 0, of a step from 0."""
+        return step // self.steps_per_epoch
+
+    def shards(self, step: int) -> list[Ints]:
+        """Return the shards of the batch of `step`, each (B,) row indices, in the order of the leaves of the tree."""
         rows = self.rows(step)
         rows = rows[np.lexsort((rows, -self.lengths[rows]))]
         if self.packed:
-            pieces = _dealt(rows, -(-len(rows) // self.shard_size))
-        else:
-            pieces = _balanced([rows[at : at + self.shard_size] for at in range(0, len(rows), self.shard_size)])
-        return [Shard(piece, int(self.lengths[piece].max())) for piece in pieces]
+            return _dealt(rows, -(-len(rows) // self.shard_size))
+        return _balanced([rows[at : at + self.shard_size] for at in range(0, len(rows), self.shard_size)])
 
 
 def _dealt(rows: Ints, hands: int) -> list[Ints]:

@@ -90,7 +90,7 @@ class Batches:
         Raises InputError when it is not finite.
         """
         shards = self.plan.shards(step)
-        parts = [self.rows.take(shard.rows) for shard in shards]
+        parts = [self._part(shard, self.plan.epoch(step)) for shard in shards]
         if self.embedding is not None:
             ids = np.concatenate([row for part in parts for row in part["input_ids"]] + [np.array([self.rows.pad])])
             self.embedding.begin(torch.from_numpy(ids.astype(np.int64)).to(self.group.device))
@@ -125,6 +125,14 @@ class Batches:
             )
         count = sum(int(part["length"].sum()) for part in parts)
         return Gradient(reduced.leaves, reduced.digests, loss, norm, stops > 0, count)
+
+    def _part(self, rows: np.ndarray[Any, Any], epoch: int) -> Part:
+        """Return the windows at `rows` as they are learnt from in an epoch."""
+
+        def draw(place: int) -> np.random.Generator:
+            return self.streams.generator("prepare", epoch, int(rows[place]))
+
+        return self.loss.head.prepared(self.rows.take(rows), draw)
 
     @contextlib.contextmanager
     def assigned(self, gradient: Gradient, factor: float) -> Iterator[None]:

@@ -77,6 +77,14 @@ def test_a_search_that_backtracks_is_stopped(monkeypatch: pytest.MonkeyPatch) ->
         (0.25, "number", 0.25),
         ("-0", "number", 0.0),
         ("", "number", None),
+        (" a\u0301  b ", "verbatim", " a\u0301  b "),
+        (" \u200b", "verbatim", None),
+        (["a ", ""], "texts", ("a ", "")),
+        ([], "texts", ()),
+        (["1", "2.50"], "numbers", (1.0, 2.5)),
+        ([" a\u0301 ", "b"], "labels", ("á", "b")),
+        (" a; b", "labels", "a; b"),
+        (" ", "labels", ""),
     ],
 )
 def test_a_cell_is_what_its_column_holds(cell: Any, kind: Any, found: object) -> None:
@@ -94,6 +102,10 @@ def test_a_cell_is_what_its_column_holds(cell: Any, kind: Any, found: object) ->
         ("inf", "number", "t, line 1: found inf in column 'a', wanted a finite number"),
         (float("inf"), "number", "t, line 1: found inf in column 'a', wanted a finite number"),
         (["1"], "number", "t, line 1: found a list in column 'a'"),
+        ("a", "texts", "t, line 1: found 'a' in column 'a', wanted a list"),
+        (["x"], "numbers", "t, line 1: found 'x' in column 'a', wanted a number"),
+        (["\0"], "texts", "t, line 1: found a NUL character, wanted text"),
+        (1.5, "labels", "t, line 1: found the number 1.5 in column 'a', wanted labels"),
     ],
 )
 def test_what_is_no_such_cell_is_told(cell: Any, kind: Any, message: str) -> None:

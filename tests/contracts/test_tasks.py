@@ -22,6 +22,7 @@ import yaml
 from stages import evaluate, predict, preprocess, tokenize
 from stages.core.files import read_json
 from stages.core.params import decode
+from stages.inputs.marked import Marked
 from stages.predicting.reading import reading
 from stages.repro.digests import of_folder
 from stages.repro.group import Alone
@@ -29,6 +30,7 @@ from tests import tiny
 
 MODEL = tiny.ROOT / "files/smoke/model"
 NOUNS = {"garden": ["rose", "sparrow"], "harbour": ["gull", "captain"], "office": ["memo", "clerk"]}
+OPTIONS = {"passage": {"stride": 2}, "span": {"without": 1}, "masked": {"probability": 0.4}}
 CPU = Alone(torch.device("cpu"))
 
 
@@ -47,8 +49,19 @@ class Task:
         one, two = (places[int(i)] for i in draw.integers(0, 3, 2))
         first, second = (f"the old {draw.choice(NOUNS[place])} signs near {number}" for place in (one, two))
         words = f"soon the {draw.choice(NOUNS[one])} {draw.choice(NOUNS[two])} signs near {number}".split()
-        examples = {"text": {"text": first}, "pair": {"first": first, "second": second}, "words": {"words": words}}
+        marked = (
+            f"soon the <e1>{draw.choice(NOUNS[one])}</e1> signs near the <e2>{draw.choice(NOUNS[two])}</e2> of {number}"
+        )
+        examples = {
+            "text": {"text": first}, "pair": {"first": first, "second": second}, "words": {"words": words},
+            "marked": {"text": marked},
+            "passage": {"question": f"near {number}", "passage": f"it sails {number * ' slowly'}: {' '.join(words)}"},
+        }  # fmt: skip
         answers = {
+            "relations": {"label": f"{one}(e1,e2)" if one == two else "Other" if one == "office" else f"{one}(e2,e1)"},
+            "span": spans(words[2], examples["passage"]["passage"]) if number % 7 else {"answers": [], "starts": []},
+            "masked": {},
+            "labels": {"labels": sorted({one, two} - {"office"}) if self.input == "pair" else [one]},
             "classes": {"label": one if self.input == "text" else str(one == two).lower()},
             "number": {"number": 0.5 + places.index(one) + (one == two)},
             "tags": {
@@ -58,18 +71,28 @@ class Task:
         return examples[self.input] | answers[self.target]
 
 
+def spans(answer: str, passage: str) -> dict[str, Any]:
+    return {"answers": [answer], "starts": [passage.index(answer)]}
+
+
 TASKS = [
     Task("text", "classes", "accuracy"),
     Task("text", "number", "pearson"),
     Task("pair", "classes", "accuracy"),
     Task("pair", "number", "pearson"),
     Task("words", "tags", "f1"),
+    Task("marked", "relations", "relation_f1"),
+    Task("text", "labels", "micro_f1"),
+    Task("pair", "labels", "micro_f1"),
+    Task("passage", "span", "f1"),
+    Task("text", "masked", "pseudo_perplexity"),
 ]
 
 
 def params(task: Task) -> dict[str, Any]:
     tree: dict[str, Any] = yaml.safe_load(tiny.PARAMS)
-    tree |= {"input": {"name": task.input}, "target": {"name": task.target}}
+    tree |= {"input": {"name": task.input} | OPTIONS.get(task.input, {})}
+    tree |= {"target": {"name": task.target} | OPTIONS.get(task.target, {})}
     tree["model"] |= {"init": "random"}
     tree["train"] |= {"epochs": 3, "lr": 3e-3, "batch_size": 8, "shard_size": 2, "checkpoint_every": 2}
     tree["tokenize"] = {"max_length": 16, "pad_token": None}
@@ -119,8 +142,10 @@ def test_what_is_written_is_told_by_forms(root: Path, task: Task) -> None:
     assert {path.name for path in (root / "metrics/evaluate").iterdir()} == {"bars", "lines", "matrix"}
     header = (root / "metrics/finetune/validation.tsv").read_text().splitlines()[0].split("\t")
     assert header[:3] == ["step", "epoch", "loss"]
-    assert header[-1] in ({"accuracy": "macro_f1"}.get(task.main, task.main),)
-    assert read_json(root / "models/finetuned/task.json")["target"] == task.target
+    assert header[-1] == {"accuracy": "macro_f1", "f1": "f1" if task.input == "words" else "overlap"}.get(
+        task.main, task.main
+    )
+    assert read_json(root / "models/finetuned/task.json")["target"]["name"] == task.target
 
 
 def test_two_workers_that_are_killed_write_the_same(root: Path, tmp_path: Path) -> None:
@@ -153,7 +178,7 @@ def said(root: Path, task: Task) -> list[dict[str, Any]]:
     """Return what predict says of the test rows."""
     told = predict.Task.of(root / "models/finetuned")
     asked = dict.fromkeys(["format", "delimiter", "header", "column", "encoding"])
-    examples = reading(root / "data/raw/test.jsonl", asked, told.example.fields, root / "params.yaml").examples(
+    examples = reading(root / "data/raw/test.jsonl", asked, told.example, root / "params.yaml").examples(
         root / "data/raw/test.jsonl"
     )
     return [json.loads(line) for line in predict.predict(root / "models/finetuned", told, examples, 1000, CPU)]
@@ -161,8 +186,59 @@ def said(root: Path, task: Task) -> list[dict[str, Any]]:
 
 def test_predict_says_what_evaluate_wrote(root: Path, task: Task) -> None:
     written = pq.read_table(root / "data/predictions/test.parquet").to_pylist()
-    key = {"classes": "label", "tags": "tags", "number": "number"}[task.target]
-    assert [line[key] for line in said(root, task)] == [row["prediction"] for row in written]
+    key = {"classes": "label", "relations": "label", "span": "answer", "masked": "pseudo_perplexity"}
+    found = [line[key.get(task.target, task.target)] for line in said(root, task)]
+    assert ["" if one is None else one for one in found] == [row["prediction"] for row in written]
+
+
+def spans_are_found(folder: Path, rows: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
+    """Compute the windows of a passage with transformers' own, and look for each best candidate among them."""
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+    model, tokenizer = (
+        AutoModelForQuestionAnswering.from_pretrained(folder).eval(),
+        AutoTokenizer.from_pretrained(folder),
+    )
+    for row, line in zip(rows, found, strict=True):
+        inputs = tokenizer(
+            row["question"], row["passage"], truncation="only_second", stride=2, max_length=16, padding=True,
+            return_overflowing_tokens=True, return_offsets_mapping=True, return_tensors="pt",
+        )  # fmt: skip
+        offsets = inputs.pop("offset_mapping").tolist()
+        inputs.pop("overflow_to_sample_mapping", None)
+        with torch.no_grad():
+            said = model(**inputs)
+        best = line["candidates"][0]
+        totals = []
+        for window, of in enumerate(offsets):
+            own = [place for place, one in enumerate(inputs.sequence_ids(window)) if one == 1]
+            totals += [
+                (float(said.start_logits[window, a] + said.end_logits[window, b]), of[a][0], of[b][1])
+                for a in own for b in own if a <= b
+            ]  # fmt: skip
+        score, begin, end = max(totals)
+        assert (best["begin"], best["end"]) == (begin, end)
+        assert best["score"] == pytest.approx(score, abs=1e-4)
+        assert best["answer"] == row["passage"][begin:end]
+
+
+def tokens_are_found(folder: Path, rows: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
+    """Hide every second token of a text (1 / 0.4, rounded), then the others."""
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    model, tokenizer = AutoModelForMaskedLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    for row, line in zip(rows, found, strict=True):
+        ids = tokenizer(row["text"], truncation=True, max_length=16, return_tensors="pt")["input_ids"]
+        losses = []
+        for turn in range(2):
+            places = torch.arange(1 + turn, ids.shape[1] - 1, 2)
+            hidden = ids.clone()
+            hidden[0, places] = tokenizer.mask_token_id
+            with torch.no_grad():
+                logits = model(input_ids=hidden).logits[0, places]
+            losses.append(torch.nn.functional.cross_entropy(logits, ids[0, places], reduction="none"))
+        assert line["tokens"] == ids.shape[1] - 2
+        assert line["pseudo_perplexity"] == pytest.approx(float(torch.cat(losses).mean().exp()), rel=1e-4)
 
 
 def test_plain_transformers_say_the_same(root: Path, task: Task) -> None:
@@ -181,13 +257,26 @@ def test_plain_transformers_say_the_same(root: Path, task: Task) -> None:
                     tags[starts[entity["start"]]] = entity["entity"]
             assert tags == line["tags"]
         return
+    if task.target in ("span", "masked"):
+        {"span": spans_are_found, "masked": tokens_are_found}[task.target](root / "models/finetuned", rows, found)
+        return
     whole = pipeline("text-classification", model=str(root / "models/finetuned"))
     asked = [
-        {"text": row["first"], "text_pair": row["second"]} if task.input == "pair" else row["text"] for row in rows
+        {"text": row["first"], "text_pair": row["second"]}
+        if task.input == "pair"
+        else Marked().read(row["text"])[0]
+        if task.input == "marked"
+        else row["text"]
+        for row in rows
     ]
+    if task.target == "labels":
+        for one, line in zip(asked, found, strict=True):
+            scores = whole([one], truncation=True, top_k=None)[0]
+            assert sorted(found["label"] for found in scores if found["score"] >= 0.5) == line["labels"]
+        return
     theirs = [whole(one, truncation=True) for one in asked]
     theirs = [one[0] if isinstance(one, list) else one for one in theirs]
-    if task.target == "classes":
+    if task.target in ("classes", "relations"):
         assert [one["label"] for one in theirs] == [line["label"] for line in found]
     else:
         np.testing.assert_allclose([one["score"] for one in theirs], [line["number"] for line in found], atol=1e-4)

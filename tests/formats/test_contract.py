@@ -17,6 +17,7 @@ from stages.core.errors import InputError
 from stages.formats import FORMATS
 from stages.formats.cells import NoColumn
 from stages.interfaces import Format
+from tests.formats.conftest import OWN
 
 Write = Callable[[Path, list[str], list[list[str]]], None]
 PER_EXAMPLE = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -114,7 +115,7 @@ PACK = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 
 @pytest.mark.parametrize("suffix", PACK)
-@pytest.mark.parametrize("kind", sorted(set(FORMATS) - {"parquet", "folders", "conll"}), indirect=True)
+@pytest.mark.parametrize("kind", sorted(set(FORMATS) - {"parquet", "folders", *OWN}), indirect=True)
 def test_compressed_files_are_read_as_they_are(reader: Format, write: Write, tmp_path: Path, suffix: str) -> None:
     rows = [["x", f"text number {n}"] for n in range(40)]
     write(tmp_path / "t", NAMES, rows)

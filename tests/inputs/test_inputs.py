@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
-from stages.encoding import load_encoder
+from stages.encoding import Encoder, load_encoder
+from stages.inputs.marked import Marked
 from stages.inputs.pair import Pair
+from stages.inputs.passage import Passage
 from stages.inputs.text import Text
 from stages.inputs.words import OVERLAP, Words, windows
+from stages.interfaces import Encoded
 from tests.encoding.test_saving import bpe
 from tests.tiny import ROOT
 
@@ -92,3 +97,107 @@ def test_a_word_of_more_tokens_than_a_window_keeps_the_first() -> None:
     assert found.cut
     assert [list(window.columns["words"]) for window in found.windows] == [[0], [1]]
     assert len(found.windows[0].ids) == 8
+
+
+TEXT = "the old <e1>gull</e1> sails near the <e2>quay</e2> now"
+
+
+def tokens(found: Encoded, encoder: Encoder) -> str:
+    return " ".join(encoder.whole.id_to_token(i) for i in found.windows[0].ids)
+
+
+def test_marked_entities_stand_between_signs() -> None:
+    encoder = load_encoder(MODEL, 32)
+    assert Marked("a", "b").read(TEXT)[0] == "the old  a gull a  sails near the  b quay b  now"
+    (found,) = Marked(first="memo", second="rose").encode([(TEXT,)], encoder)
+    assert tokens(found, encoder) == "[CLS] the old memo gull memo sails near the rose quay rose now [SEP]"
+    assert not found.cut
+
+
+def test_of_a_long_text_what_is_far_from_the_entities_is_cut() -> None:
+    encoder = load_encoder(MODEL, 12)
+    (found,) = Marked("memo", "rose").encode([(f"{'now ' * 30}{TEXT}{' now' * 30}",)], encoder)
+    assert tokens(found, encoder) == "[CLS] memo gull memo sails near the rose quay rose now [SEP]"
+    assert found.cut
+    assert len(found.windows[0].ids) == 12
+    with pytest.raises(
+        InputError, match=r"^tokenize.max_length: found 10, but from one entity to the other there are 9"
+    ):
+        list(Marked("memo", "rose").encode([(TEXT,)], load_encoder(MODEL, 10)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("the <e1>gull</e1> sails", "<e2> stands 0 times in 'the <e1>gull</e1> sails', wanted once"),
+        ("<e1>a</e1> <e1>b</e1> <e2>c</e2>", "<e1> stands 2 times in "),
+        ("<e1>a <e2>b</e1> c</e2>", "the marks stand as <e1> <e2> </e1> </e2>, wanted one entity after the other"),
+        ("<e1> </e1> <e2>c</e2>", "nothing stands between <e1> and </e1>"),
+    ],
+)
+def test_marks_that_are_missing_or_doubled_are_told(text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Marked().example((text,), "a, line 2")
+    assert str(caught.value).startswith(f"a, line 2: {message}")
+    assert Marked().example(("<e2>b</e2> of <e1>a</e1>",), "") == ("<e2>b</e2> of <e1>a</e1>",)
+
+
+def test_both_entities_want_signs_of_their_own() -> None:
+    with pytest.raises(ValueError, match=r"^second: found '\$', wanted another sign"):
+        Marked(second="$")
+
+
+PASSAGE = " the old gull sails near the quay now"
+
+
+def test_a_passage_is_cut_into_windows_that_overlap() -> None:
+    encoder = load_encoder(MODEL, 9)
+    (found,) = Passage(stride=1).encode([("the memo", PASSAGE)], encoder)
+    shown = []
+    for window in found.windows:
+        begins, ends = (list(window.columns[name]) for name in ("begins", "ends"))
+        assert begins[:4] == [-1] * 4
+        assert list(window.columns["token_type_ids"]) == [0] * 4 + [1] * (len(window.ids) - 4)
+        shown.append([PASSAGE[a:b] for a, b in zip(begins, ends, strict=True) if a >= 0])
+        assert [encoder.whole.token_to_id(text) for text in shown[-1]] == list(window.ids[4:-1])
+    assert shown == [["the", "old", "gull", "sails"], ["sails", "near", "the", "quay"], ["quay", "now"]]
+    assert (
+        list(found.windows[0].ids[:4])
+        == encoder.paired(encoder.whole.encode("the memo", add_special_tokens=False).ids, [])[0][:4]
+    )
+
+
+@given(st.integers(0, 200), st.integers(1, 20), st.integers(0, 19))
+def test_windows_show_every_token_and_the_last_reaches_the_end(count: int, room: int, stride: int) -> None:
+    if stride >= room:
+        return
+    starts = Passage(stride).starts(count, room)
+    assert set(range(count)) <= {at + i for at in starts for i in range(room)}
+    assert all(after - before == room - stride for before, after in pairwise(starts))
+    assert starts[-1] + room >= count
+    assert len(starts) == 1 or starts[-2] + room < count
+
+
+def test_a_passage_shorter_than_the_stride_is_one_window() -> None:
+    (found,) = Passage(stride=8).encode([("the memo", "the gull")], load_encoder(MODEL, 16))
+    assert len(found.windows) == 1
+    (empty,) = Passage(stride=8).encode([("the memo", "\u200b")], load_encoder(MODEL, 16))
+    assert max(empty.windows[0].columns["begins"]) == -1
+
+
+def test_a_window_without_room_behind_the_question_is_told() -> None:
+    wanted = r"^tokenize.max_length: found 9, but beside the 2 tokens of the question 'the memo' and 3 special ones"
+    with pytest.raises(InputError, match=wanted):
+        list(Passage(stride=4).encode([("the memo", PASSAGE)], load_encoder(MODEL, 9)))
+
+
+def test_a_pair_framed_by_hand_is_the_pair_of_the_tokenizer() -> None:
+    encoder = load_encoder(MODEL, 32)
+    (pair,) = Pair().encode([("the memo", "old gull sails")], encoder)
+    first, second = (
+        encoder.whole.encode(text, add_special_tokens=False).ids for text in ("the memo", "old gull sails")
+    )
+    ids, segments, place = encoder.paired(first, second)
+    assert ids == list(pair.windows[0].ids)
+    assert segments == list(pair.windows[0].columns["token_type_ids"])
+    assert ids[place] == second[0]

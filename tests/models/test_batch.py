@@ -14,7 +14,7 @@ PART = {
 
 
 def test_padding_is_at_the_end() -> None:
-    found = collate(PART, 9, packed=False)
+    found = collate(PART, 9, packed=False, segments=True)
     assert {name: value.tolist() for name, value in found.items()} == {
         "input_ids": [[2, 7, 3], [2, 9, 9]],
         "attention_mask": [[1, 1, 1], [1, 0, 0]],
@@ -24,7 +24,7 @@ def test_padding_is_at_the_end() -> None:
 
 
 def test_without_padding_there_are_lengths() -> None:
-    found = collate(PART, 9, packed=True)
+    found = collate(PART, 9, packed=True, segments=True)
     assert {name: value.tolist() for name, value in found.items()} == {
         "input_ids": [[2, 7, 3, 2]],
         "token_type_ids": [[0, 1, 1, 0]],
@@ -33,4 +33,7 @@ def test_without_padding_there_are_lengths() -> None:
 
 
 def test_segments_are_there_only_when_the_input_tells_them() -> None:
-    assert set(collate({"input_ids": PART["input_ids"]}, 9, packed=False)) == {"input_ids", "attention_mask"}
+    assert set(collate({"input_ids": PART["input_ids"]}, 9, packed=False, segments=True)) == {
+        "input_ids",
+        "attention_mask",
+    }

@@ -53,7 +53,7 @@ def test_smoothed_values() -> None:
 
 
 def test_numbers_cannot_be_smoothed() -> None:
-    part = {"number": np.array([1.0])}
+    part = {"number": np.array([1.0]), "length": np.array([3])}
     with pytest.raises(InputError, match="smoothed needs classes, which this target has not: set plain"):
         Smoothed(0.2).losses(lambda: torch.zeros(1, 1), Number({}), part)
     assert Plain().losses(lambda: torch.full((1, 1), 3.0), Number({}), part).tolist() == [4.0]

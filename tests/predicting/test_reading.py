@@ -21,15 +21,17 @@ from stages.formats.csv import Csv
 from stages.formats.jsonl import Jsonl
 from stages.formats.parquet import Parquet
 from stages.formats.tsv import Tsv
-from stages.interfaces import Field, Format
+from stages.inputs.pair import Pair
+from stages.inputs.text import Text
+from stages.inputs.words import Words
+from stages.interfaces import Format, Input
 from stages.predicting.reading import INPUT, opened
 from stages.predicting.reading import Reading as Manner
 from stages.predicting.reading import reading as manner
 
 NOTHING = dict.fromkeys(["format", "delimiter", "header", "column", "encoding"])
-TEXT = (Field("text", "text"),)
+TEXT = Text()
 TEXTS = ["one", 'two, "three"', "four; five"]
-PAIR = (Field("first", "text"), Field("second", "text"))
 TRAINED = """\
 seed: 1
 data:
@@ -40,13 +42,13 @@ data:
 """
 
 
-def reading(path: Path, asked: dict[str, Any], params: Path, fields: tuple[Field, ...] = TEXT) -> Manner:
+def reading(path: Path, asked: dict[str, Any], params: Path, example: Input = TEXT) -> Manner:
     column = asked["column"]
-    return manner(path, asked | {"column": [column] if isinstance(column, str) else column}, fields, params)
+    return manner(path, asked | {"column": [column] if isinstance(column, str) else column}, example, params)
 
 
 def Reading(format: Format | None, encoding: str, column: str = "") -> Manner:
-    return Manner(format, encoding, TEXT, {"text": column or "text"} if format else {})
+    return Manner(format, encoding, Text(), {"text": column or "text"} if format else {})
 
 
 def texts(path: Path, params: Path = Path("none"), **asked: Any) -> list[str]:
@@ -216,18 +218,18 @@ def test_bad_input_names_file_and_line(tmp_path: Path, name: str, content: bytes
 def test_each_field_has_its_column(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("a\tb\tfirst\nx\ty\tz\n")
-    found = reading(path, NOTHING | {"column": ["second=b"]}, Path("none"), PAIR)
+    found = reading(path, NOTHING | {"column": ["second=b"]}, Path("none"), Pair())
     assert list(found.examples(path)) == [("z", "y")]
     with pytest.raises(InputError, match=r"^--column: found 'frist=a', wanted FIELD=NAME \(nearest: 'first'\)$"):
-        reading(path, NOTHING | {"column": ["frist=a"]}, Path("none"), PAIR)
+        reading(path, NOTHING | {"column": ["frist=a"]}, Path("none"), Pair())
     with pytest.raises(InputError, match="is read as lines of text, but this model wants first and second; give"):
-        reading(INPUT, NOTHING, Path("none"), PAIR)
+        reading(INPUT, NOTHING, Path("none"), Pair())
 
 
 def test_words_of_a_line_are_apart_by_blanks(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("EU  rejects\n")
-    found = reading(path, NOTHING, Path("none"), (Field("words", "words"),))
+    found = reading(path, NOTHING, Path("none"), Words())
     assert list(found.examples(path)) == [(("EU", "rejects"),)]
     path.write_text("EU\n\n")
     with pytest.raises(InputError, match=r"a\.txt, line 2: words is empty"):

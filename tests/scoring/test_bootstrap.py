@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from stages.scoring import bootstrap
 from stages.scoring.bootstrap import intervals as of_judged
-from stages.targets.classes.metrics import Judged
+from stages.scoring.classification import Judged
 from stages.targets.classes.report import METRICS
 
 

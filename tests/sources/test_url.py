@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 import ssl
 import threading
 import urllib.error
+import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -184,6 +186,26 @@ def fetched(server: Server, into: Path, *answers: str, sha256: str = SHA256) -> 
 def test_file_arrives_under_its_local_name(server: Server, into: Path, answer: str) -> None:
     assert fetched(server, into, answer) == CONTENT
     assert server.asked == [None]
+
+
+def test_members_of_an_archive_come_in_its_place(into: Path, cache: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("deep/train.txt", "one")
+        archive.writestr("other.txt", "two")
+    sha256 = hashlib.sha256((tmp_path / "a.zip").read_bytes()).hexdigest()
+    cache.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(tmp_path / "a.zip", cache / sha256)
+    asked = {"url": "https://example.org/a.zip", "sha256": sha256, "members": {"t.txt": "deep/train.txt"}}
+    Url({"a.zip": Remote(**asked)}).fetch(into)
+    assert {path.name: path.read_text() for path in into.iterdir()} == {"t.txt": "one"}
+    with pytest.raises(InputError, match="https://example.org/a.zip: no member 'trian.txt'"):
+        Url({"a.zip": Remote(**asked | {"members": {"t.txt": "trian.txt"}})}).fetch(into)
+
+
+def test_no_file_is_written_twice() -> None:
+    one = Remote(url="https://example.org/a", sha256=SHA256)
+    with pytest.raises(ValueError, match=r"^files: 'b' is written twice$"):
+        Url({"a": one.model_copy(update={"members": {"b": "x"}}), "b": one})
 
 
 def test_second_time_nothing_is_asked(server: Server, into: Path) -> None:

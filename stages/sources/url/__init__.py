@@ -22,6 +22,7 @@ from stages.core import cli, progress
 from stages.core.errors import InputError
 from stages.core.params import Section
 from stages.core.shown import terminal
+from stages.sources.archive import unpack
 from stages.sources.cache import held
 from stages.sources.local import LocalFiles, Sha256, place
 
@@ -49,6 +50,11 @@ class Remote(Section):
     url: Annotated[str, AfterValidator(_http_address), Field(description="http:// or https:// address")]
     sha256: Sha256
     limit_mb: Annotated[int, Field(ge=1, le=1_000_000, description="MB the file may have, [1, 1 000 000]")] = 10_000
+    members: Annotated[
+        LocalFiles[str] | None,
+        Field(description="of a zip or tar.gz, written in its place: file or folder to write: that in the archive"),
+    ] = None
+    unpack_limit_mb: Annotated[int, Field(ge=1, le=1_000_000, description="MB it may unpack to, [1, 1 000 000]")] = 1000
 
 
 @dataclass(frozen=True)
@@ -57,14 +63,21 @@ class Url:
 
     files: Annotated[LocalFiles[Remote], Field(min_length=1, description="file to write: url and sha256")]
 
+    def __post_init__(self) -> None:
+        written = [name for local, remote in self.files.items() for name in (remote.members or (local,))]
+        for name in written:
+            if written.count(name) > 1:
+                raise ValueError(f"files: {name!r} is written twice")
+
     def fetch(self, into: Path) -> None:
-        """Fill `into` with the files. Without network for those the cache holds."""
+        """Fill `into` with the files, or with members of them. Without network for those the cache holds."""
         for name, remote in self.files.items():
-            place(
-                held(remote.sha256, remote.url, partial(transfer, remote.url, limit=remote.limit_mb * 1_000_000)),
-                into,
-                name,
-            )
+            fetch = partial(transfer, remote.url, limit=remote.limit_mb * 1_000_000)
+            file = held(remote.sha256, remote.url, fetch)
+            if remote.members is None:
+                place(file, into, name)
+            else:
+                unpack(file, remote.url, remote.members, into, remote.unpack_limit_mb * 1_000_000)
 
 
 class _Broken(Exception):

@@ -7,22 +7,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stages.core.errors import InputError
-from stages.interfaces import Field, Value, Window
+from stages.interfaces import Field, Value
+from stages.targets.answers import Plain
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Plain):
     """One number an example, learnt by its squared error."""
 
     fields: ClassVar[Sequence[Field]] = (Field("number", "number"),)
     stored: ClassVar[str] = "number"
     form: ClassVar[str] = "number"
-    by_word: ClassVar[bool] = False
-    grouped: ClassVar[bool] = False
-
-    def answer(self, example: Value, cells: Value, where: str) -> Value:
-        """Return (number,)."""
-        return cells
 
     def space(self, answers: Iterable[Value]) -> dict[str, Any]:
         """Return {"low": …, "high": …}. Raises InputError when all numbers are the same."""
@@ -38,7 +33,3 @@ class Number:
     def blank(self, example: Value) -> float:
         """Return 0."""
         return 0.0
-
-    def align(self, stored: float, window: Window) -> float:
-        """Return the number."""
-        return stored

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.scoring.metric import Metric, counted, mean
+from stages.scoring.metric import Examples, Metric, counted, mean
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judged(Examples):
     """Rows with their numbers and those of the model."""
 
     truth: Floats  # (N,)

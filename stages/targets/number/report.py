@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from stages.interfaces import Value
-from stages.scoring.bootstrap import intervals
 from stages.scoring.metric import Metric, counted, mean
-from stages.scoring.report import BARS, LINES, Options, Report, Wrong, headline, judged_by, rounded
+from stages.scoring.report import BARS, LINES, Options, Report, Wrong, report_of
 from stages.targets.number.metrics import PEARSON, RMSE, Floats, Judged, moments, pearson_of, squares
 
 STRIPES = 20  # of the residuals' histogram, and of the numbers in the curve
@@ -37,30 +36,23 @@ METRICS = {
 }
 
 
-def report(judged: Judged, space: Mapping[str, Any], options: Options) -> Report:
+def report(judged: Judged, examples: Iterable[Value], space: Mapping[str, Any], options: Options) -> Report:
     """Score `judged`, N rows, N at least 1."""
-    found: dict[str, Any] = {name: metric.compute(judged) for name, metric in METRICS.items()}
     error, spread = (
         float(of[:, 0].sum()) for of in (squares(judged), counted((judged.truth - judged.truth.mean()) ** 2))
     )
-    found["r2"] = 1 - error / spread if spread > 0 else None
+    more: dict[str, Any] = {"r2": 1 - error / spread if spread > 0 else None}
     notes = []
     for side, numbers in (("data", judged.truth), ("model", judged.guess)):
         if np.ptp(numbers) == 0:
             notes.append(f"all numbers of the {side} are the same: correlations are undefined")
-            found |= {"pearson": None, "spearman": None}
-    found["examples"] = len(judged)
-    ends = intervals(judged, METRICS, options.resamples, options.seed)
-    found["intervals"] = {name: list(pair) for name, pair in ends.items() if found[name] is not None}
-    found["metrics"], found["notes"] = judged_by(METRICS), notes
+            more |= {"pearson": None, "spearman": None}
     tables: dict[str, tuple[Sequence[str], list[Any]]] = {
         "lines/actual_by_predicted.tsv": (LINES, _curve(judged)),
         "lines/residual_by_actual.tsv": (LINES, _residuals(judged)),
         "bars/examples_by_residual.tsv": (BARS, _histogram(judged)),
     }
-    return Report(
-        rounded(found), headline(found), {name: (header, rounded(rows)) for name, (header, rows) in tables.items()}
-    )
+    return report_of(judged, METRICS, options, more, notes, tables)
 
 
 def _stripes(values: Floats) -> list[NDArray[np.int64]]:
@@ -94,7 +86,7 @@ def _histogram(judged: Judged) -> list[tuple[float, int]]:
     return [(float((low + high) / 2), int(n)) for n, low, high in zip(counts, edges, edges[1:], strict=False)]
 
 
-def table(ids: NDArray[Any], judged: Judged, space: Mapping[str, Any]) -> pa.Table:
+def table(ids: NDArray[Any], judged: Judged, examples: Iterable[Value], space: Mapping[str, Any]) -> pa.Table:
     """Return id, the number and the one predicted."""
     columns = {"id": pa.array(ids, pa.int64()), "number": pa.array(judged.truth, pa.float64())}
     return pa.table({**columns, "prediction": pa.array(judged.guess, pa.float32())})

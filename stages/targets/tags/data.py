@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from stages.core.errors import InputError
-from stages.interfaces import Field, Value, Window
-from stages.targets.labels import refuse_unseen
+from stages.interfaces import Field, Unit, Value, Window
+from stages.targets.answers import Plain
+from stages.targets.names import refuse_unseen
 
 
 @dataclass(frozen=True)
-class Tags:
+class Tags(Plain):
     """Named spans of words, a tag a word: B-TYPE begins a span, I-TYPE goes on, O is outside."""
 
     scheme: Literal["bio", "iob1", "bilou"] = "bio"  # in which the data's tags are written; the model's are bio
     fields: ClassVar[Sequence[Field]] = (Field("tags", "words"),)
     stored: ClassVar[str] = "tags"
     form: ClassVar[str] = "indices"
-    by_word: ClassVar[bool] = True
-    grouped: ClassVar[bool] = False
+    unit: ClassVar[Unit] = "word"
 
     def answer(self, example: Value, cells: Value, where: str) -> Value:
         """Return the tags in BIO. Raises InputError unless there is one well-formed tag a word."""

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.scoring.metric import Metric, mean
+from stages.scoring.metric import Examples, Metric, mean
 
 Ints = NDArray[np.int64]
 SMALLEST = float(np.finfo(np.float64).eps)  # a smaller probability counts as this: no word has more than 36.04 nats
 
 
 @dataclass(frozen=True)
-class Judged:
+class Judged(Examples):
     """Sentences with their tags and what the model said of each word, one sentence after another."""
 
     sentences: Ints  # (W,): that of each word, ascending

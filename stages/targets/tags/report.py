@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from stages.core.shown import cut, plotted, terminal
 from stages.interfaces import Value
-from stages.scoring.bootstrap import intervals
 from stages.scoring.calibration import drawn, expected_calibration_error, reliability
 from stages.scoring.metric import Metric
-from stages.scoring.report import BARS, LINES, MATRIX, Options, Report, Wrong, headline, judged_by, rounded
+from stages.scoring.report import BARS, LINES, MATRIX, Options, Report, Wrong, report_of
 from stages.targets.tags.metrics import ACCURACY, F1, LOSS, Judged, ratio, tallied
 
 NONE = "no span"  # what a span is taken for that the other side has not
@@ -57,28 +56,22 @@ def types_of(space: Mapping[str, Any]) -> list[str]:
     return [label.partition("-")[2] for label in space["labels"][1::2]]
 
 
-def report(judged: Judged, space: Mapping[str, Any], options: Options) -> Report:
+def report(judged: Judged, examples: Iterable[Value], space: Mapping[str, Any], options: Options) -> Report:
     """Score `judged`, N sentences, N at least 1."""
     names = types_of(space)
-    found: dict[str, Any] = {name: metric.compute(judged) for name, metric in METRICS.items()}
+    more: dict[str, Any] = {}
     notes = []
     if not len(judged.true_spans):
         notes.append("the data names no span: precision, recall and F1 are undefined")
-        found |= dict.fromkeys(("f1", "precision", "recall", "macro_f1"))
+        more |= dict.fromkeys(("f1", "precision", "recall", "macro_f1"))
     elif not len(judged.guessed_spans):
         notes.append("the model names no span: precision is undefined and counts 0")
     bars = reliability(judged.sure[judged.seen], (judged.truth == judged.guess)[judged.seen], options.bins)
-    found["ece"] = expected_calibration_error(bars)
-    found["examples"] = len(judged)
     rows = _per_type(judged, names)
-    found["per_type"] = rows
-    ends = intervals(judged, METRICS, options.resamples, options.seed)
-    found["intervals"] = {name: list(pair) for name, pair in ends.items() if found[name] is not None}
-    found["metrics"] = judged_by(METRICS)
+    more |= {"ece": expected_calibration_error(bars), "per_type": rows}
     unseen = int((~judged.seen).sum())
     if unseen:
         notes.append(f"{unseen} words have no token: they are taken for O")
-    found["notes"] = notes
     shown = plotted([*names, NONE])
     f1 = [(name, row["f1"]) for name, row in zip(shown, rows, strict=False) if row["true"]]
     tables: dict[str, tuple[Sequence[str], list[Any]]] = {
@@ -86,11 +79,7 @@ def report(judged: Judged, space: Mapping[str, Any], options: Options) -> Report
         "lines/accuracy_by_confidence.tsv": (LINES, drawn(bars)),
         "bars/f1_by_type.tsv": (BARS, f1),
     }
-    return Report(
-        rounded(found),
-        f"{headline(found)}\n{_text(rows)}",
-        {n: (h, rounded(cells)) for n, (h, cells) in tables.items()},
-    )
+    return report_of(judged, METRICS, options, more, notes, tables, _text(rows))
 
 
 def _per_type(judged: Judged, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -134,7 +123,7 @@ def _matrix(judged: Judged, shown: Sequence[str]) -> list[tuple[Any, ...]]:
     return [(shown[i], shown[j], n, n / max(sizes[i], 1), order[i], order[j]) for (i, j), n in sorted(cells.items())]
 
 
-def table(ids: NDArray[Any], judged: Judged, space: Mapping[str, Any]) -> pa.Table:
+def table(ids: NDArray[Any], judged: Judged, examples: Iterable[Value], space: Mapping[str, Any]) -> pa.Table:
     """Return id, the tags of the words, those predicted, and how probable the model found each."""
     words = pa.array(space["labels"], pa.string())
     offsets = pa.array(_starts(judged), pa.int32())

@@ -26,7 +26,7 @@ def drawn(rows: int, seed: int = 0) -> Judged:
 def test_scores_are_those_of_scipy() -> None:
     judged = drawn(200)
     guess = judged.guess.astype(float)
-    said = report(judged, {}, OPTIONS).scores
+    said = report(judged, (), {}, OPTIONS).scores
     assert said["pearson"] == pytest.approx(stats.pearsonr(judged.truth, guess)[0], abs=1e-6)
     assert said["spearman"] == pytest.approx(stats.spearmanr(judged.truth, guess)[0], abs=1e-6)
     assert said["rmse"] == pytest.approx(np.sqrt(((guess - judged.truth) ** 2).mean()), abs=1e-6)
@@ -49,7 +49,7 @@ def test_each_resample_is_scored_as_scipy_would() -> None:
 
 
 def test_what_does_not_vary_has_no_correlation() -> None:
-    said = report(Judged(np.array([1.0, 2.0]), np.array([3, 3], np.float32)), {}, OPTIONS).scores
+    said = report(Judged(np.array([1.0, 2.0]), np.array([3, 3], np.float32)), (), {}, OPTIONS).scores
     assert (said["pearson"], said["spearman"], said["rmse"]) == (None, None, pytest.approx(1.581139))
     assert said["notes"] == ["all numbers of the model are the same: correlations are undefined"]
     assert sorted(said["intervals"]) == ["mae", "rmse"]
@@ -66,13 +66,13 @@ def test_the_worst_are_the_furthest_off() -> None:
     said = wrong(judged, 1, {}, ("a",))
     assert (said.actual, said.predicted, said.detail) == ("2", "0.5000", "-1.5000")
     assert render(judged, 2, {}, ("a",)) == {"number": 3.25}
-    assert table(np.array([1, 2, 3]), judged, {}).to_pydict() == {
+    assert table(np.array([1, 2, 3]), judged, (), {}).to_pydict() == {
         "id": [1, 2, 3], "number": [1.0, 2.0, 3.0], "prediction": [1.0, 0.5, 3.25],
     }  # fmt: skip
 
 
 def test_plots_are_by_form() -> None:
-    tables = report(drawn(200), {}, OPTIONS).tables
+    tables = report(drawn(200), (), {}, OPTIONS).tables
     assert {name: tuple(header) for name, (header, _) in tables.items()} == {
         "bars/examples_by_residual.tsv": ("x", "y"),
         "lines/actual_by_predicted.tsv": ("curve", "x", "y", "area"),

@@ -66,7 +66,7 @@ def test_f1_and_accuracy_are_those_of_seqeval(sentences: list[list[tuple[int, in
 def test_scores_by_hand() -> None:
     # LOC LOC is found; PER is found too short; the second sentence has a LOC that is none
     found = judged([[(1, 1), (2, 2), (0, 0), (3, 3), (4, 0)], [(0, 1), (0, 0)]])
-    said = report(found, SPACE, Options(5, 100, 0))
+    said = report(found, (), SPACE, Options(5, 100, 0))
     assert (said.scores["precision"], said.scores["recall"], said.scores["f1"]) == (
         pytest.approx(1 / 3, abs=1e-6), 0.5, 0.4,
     )  # fmt: skip
@@ -103,11 +103,13 @@ def test_windows_are_one_sentence_and_words_without_a_token_are_outside() -> Non
     assert found.true_spans.tolist() == [[0, 3, 0], [3, 4, 1]]
     assert found.guessed_spans.tolist() == [[0, 2, 0], [3, 4, 1]]
     assert METRICS["accuracy"].compute(found) == 0.75
-    assert report(found, SPACE, Options(5, 100, 0)).scores["notes"] == ["1 words have no token: they are taken for O"]
+    assert report(found, (), SPACE, Options(5, 100, 0)).scores["notes"] == [
+        "1 words have no token: they are taken for O"
+    ]
 
 
 def test_without_spans_scores_are_null_and_noted() -> None:
-    said = report(judged([[(0, 0), (0, 1)]]), SPACE, Options(5, 100, 0)).scores
+    said = report(judged([[(0, 0), (0, 1)]]), (), SPACE, Options(5, 100, 0)).scores
     assert (said["f1"], said["precision"], said["accuracy"]) == (None, None, 0.5)
     assert said["notes"] == ["the data names no span: precision, recall and F1 are undefined"]
 
@@ -128,7 +130,7 @@ def test_a_line_of_predict_names_spans() -> None:
 
 
 def test_predictions_are_lists_a_sentence() -> None:
-    found = table(np.array([7, 9]), judged([[(1, 1)], [(0, 3), (0, 4)]]), SPACE)
+    found = table(np.array([7, 9]), judged([[(1, 1)], [(0, 3), (0, 4)]]), (), SPACE)
     assert found.drop(["confidence"]).to_pydict() == {
         "id": [7, 9], "tags": [["B-LOC"], ["O", "O"]], "prediction": [["B-LOC"], ["B-PER", "I-PER"]],
     }  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.core.errors import InputError
-from stages.targets.labels import ordered, refuse_unseen
+from stages.targets.names import ordered, refuse_unseen
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from stages.core.files import canonical_json
+from stages.scoring.classification import Judged
 from stages.scoring.report import Options, Report, headline, rounded
-from stages.targets.classes.metrics import Judged
 from stages.targets.classes.report import report
 
 
 def told(table, probabilities, bins: int = 10) -> Report:
-    return report(Judged(table.labels, probabilities), {"labels": table.names}, Options(bins, 100, 0))
+    return report(Judged(table.labels, probabilities), (), {"labels": table.names}, Options(bins, 100, 0))
 
 
 def test_headline_gives_scores_with_intervals_and_notes() -> None:

@@ -15,8 +15,8 @@ from sklearn.metrics import classification_report, precision_recall_fscore_suppo
 
 from stages.core.shown import cut, terminal
 from stages.scoring.calibration import Bin, expected_calibration_error
-from stages.targets.classes.curves import average_precision, roc_area
-from stages.targets.classes.metrics import Floats, Judged, Labels, Tally, losses, predicted, tallied
+from stages.scoring.classification import Floats, Judged, Labels, Tally, losses, predicted, tallied
+from stages.scoring.curves import average_precision, roc_area
 
 AVERAGES = ("macro", "micro", "weighted")
 DETAILS = ("averages", "examples", "per_class")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from stages.targets.classes import curves
-from stages.targets.classes.curves import MACRO, MICRO, POINTS, Row, precision_recall, roc, thin
+from stages.scoring import curves
+from stages.scoring.curves import MACRO, MICRO, POINTS, Row, precision_recall, roc, thin
 
 BINARY = np.array([0, 1, 0, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.4, 0.6], [0.1, 0.9]]), ["no", "yes"]
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from stages.targets.classes.metrics import Floats, Labels
+from stages.scoring.classification import Floats, Labels
 
 LARGEST = 8  # classes with curves of their own: with the averages, as many as colours that the eye keeps apart
 POINTS = 120  # at most, of one curve
 MACRO, MICRO = "macro average", "micro average"
 
-Hits = NDArray[np.bool_]  # (N,): whether a row is of the class
+Hits = NDArray[np.bool_]  # (N,): whether a row is of the class; or of each, (N, C)
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]  # abscissas, ascending, and ordinates: (P,) each
 Row = tuple[str, float, float, float]  # curve, abscissa, ordinate, area below the curve
 
@@ -43,13 +43,16 @@ def average_precision(hits: Hits, scores: Floats) -> float | None:
     return float(average_precision_score(hits, scores)) if hits.any() else None
 
 
-def roc(labels: Labels, probabilities: Floats, names: Sequence[str]) -> list[Row]:
-    """Return (curve, false positive rate, true positive rate, area) rows. labels (N,), probabilities (N, C)."""
+def roc(labels: Labels | Hits, probabilities: Floats, names: Sequence[str]) -> list[Row]:
+    """Return (curve, false positive rate, true positive rate, area) rows. probabilities (N, C).
+
+    labels (N,) of which a row has one, or (N, C): whether it has each.
+    """
     return _rows(_Kind(_roc_line, roc_area, _mean_roc), labels, probabilities, names)
 
 
-def precision_recall(labels: Labels, probabilities: Floats, names: Sequence[str]) -> list[Row]:
-    """Return (curve, recall, precision, average precision) rows. labels (N,), probabilities (N, C).
+def precision_recall(labels: Labels | Hits, probabilities: Floats, names: Sequence[str]) -> list[Row]:
+    """Return (curve, recall, precision, average precision) rows; labels and probabilities are as those of `roc`.
 
     Each curve is a step function: up to a recall, the precision is that of the first point that reaches it.
     """
@@ -67,11 +70,12 @@ def thin(line: Line, limit: int = POINTS) -> Line:
     return xs[kept], ys[kept]
 
 
-def _rows(kind: _Kind, labels: Labels, probabilities: Floats, names: Sequence[str]) -> list[Row]:
-    classes = len(names)
+def _rows(kind: _Kind, labels: Labels | Hits, probabilities: Floats, names: Sequence[str]) -> list[Row]:
+    classes, one = len(names), labels.ndim == 1
+    whole: Hits = labels[:, None] == np.arange(classes) if one else labels.astype(np.bool_)
     found: dict[int, tuple[int, Line, float]] = {}  # class: examples, curve, area
-    for c in [1] if classes == 2 else range(classes):
-        hits, scores = labels == c, probabilities[:, c]
+    for c in [1] if one and classes == 2 else range(classes):
+        hits, scores = whole[:, c], probabilities[:, c]
         area = kind.area(hits, scores)
         if area is not None:
             found[c] = (int(hits.sum()), kind.line(hits, scores), area)
@@ -79,7 +83,7 @@ def _rows(kind: _Kind, labels: Labels, probabilities: Floats, names: Sequence[st
     if classes > 2 and found:
         mean = kind.mean([line for _, line, _ in found.values()])
         drawn.append((MACRO, mean, float(np.mean([area for _, _, area in found.values()]))))
-        hits, scores = (labels[:, None] == np.arange(classes)).ravel(), probabilities.ravel()
+        hits, scores = whole.ravel(), probabilities.ravel()
         drawn.append((MICRO, kind.line(hits, scores), kind.area(hits, scores) or 0.0))
     largest = sorted(found, key=lambda c: (-found[c][0], c))[:LARGEST]
     drawn += [(names[c], *found[c][1:]) for c in largest]

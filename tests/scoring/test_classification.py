@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from stages.targets.classes.metrics import METRICS, SMALLEST, Judged, Tally, losses, softmax, tallied
+from stages.scoring.classification import METRICS, SMALLEST, Judged, Tally, losses, softmax, tallied
 
 
 def tally_of(labels: np.ndarray, predictions: np.ndarray, classes: int) -> Tally:

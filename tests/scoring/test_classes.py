@@ -9,10 +9,10 @@ import pytest
 
 from stages.core.files import canonical_json
 from stages.scoring.calibration import reliability
+from stages.scoring.classes import class_table, confusion, scores
+from stages.scoring.classification import Judged
 from stages.scoring.report import Options
-from stages.targets.classes.metrics import Judged
 from stages.targets.classes.report import report
-from stages.targets.classes.scores import class_table, confusion, scores
 
 
 def scored(labels: list[int], probabilities: np.ndarray, names: list[str]) -> dict:
@@ -135,7 +135,7 @@ def test_what_divides_by_zero_is_null_and_named(case: str) -> None:
 
 def test_an_undefined_score_has_no_interval() -> None:
     labels, probabilities = np.array([0, 0]), np.array([[0.8, 0.2], [0.4, 0.6]])
-    said = report(Judged(labels, probabilities), {"labels": ["ham", "spam"]}, Options(10, 100, 0))
+    said = report(Judged(labels, probabilities), (), {"labels": ["ham", "spam"]}, Options(10, 100, 0))
     assert sorted(said.scores["intervals"]) == ["accuracy", "log_loss", "macro_f1", "weighted_f1"]
     assert "mcc" not in said.text.split("no test examples")[0]
 

@@ -1,0 +1,1 @@
+"""Tokens of the text itself, which are hidden from the model."""

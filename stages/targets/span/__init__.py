@@ -1,0 +1,1 @@
+"""The place of an answer in a passage."""
