@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from stages.core.shown import cut, terminal
+from stages.core.shown import terminal
 from stages.reporting.tables import STEPS, VALIDATION, Table, axes_of
 
 Runs = Mapping[str, Mapping[str, Table]]  # name -> the run's plots by path; the last is the one reported
+ENDS = 7  # characters that stay at the end of a name that is too long
 POINTS = 300  # of a curve: longer ones are drawn as the means of so many stretches of equal length
 LARGEST = 40  # classes of a matrix that are drawn, and bars
 NUMBERED = 15  # classes up to which the cells of a matrix carry their numbers
@@ -98,7 +99,7 @@ def lines(runs: Runs, path: str, palette: Palette) -> Figure:
                 xs, ys, color=colour if first else palette.muted, linewidth=1.8 if first else 0.8,
                 linestyle="-" if first else (":", "--", "-.", "-")[min(place - 1, 3)],
                 marker="o" if first and len(xs) <= MARKED else "", markersize=3.5,
-                label=_label(name, cut(terminal(curve), 24)) if place < 4 else None,
+                label=_label(name, _short(curve, 24)) if place < 4 else None,
             )  # fmt: skip
     _legend(axes, palette)
     return figure
@@ -133,7 +134,7 @@ def bars(runs: Runs, path: str, palette: Palette) -> Figure:
             axes.barh(at, heights, width, color=colour, label=terminal(name) or None)
     if not places:
         middle = [place + 0.4 * (len(runs) - 1) / len(runs) for place in range(len(names))]
-        axes.set_yticks(middle, [cut(terminal(name), 20) for name in names], fontsize=8.5)
+        axes.set_yticks(middle, [_short(name, 20) for name in names], fontsize=8.5)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.grid(axis="x", color=palette.grid, linewidth=0.7)
@@ -218,6 +219,12 @@ def _colours(runs: Runs, palette: Palette) -> list[str]:
     return list(reversed(palette.series[: len(runs)]))
 
 
+def _short(name: str, most: int) -> str:
+    """Return a name in at most `most` characters: of a longer one both ends, since many differ in the last alone."""
+    text = terminal(name)
+    return text if len(text) <= most else f"{text[: most - ENDS - 1]}…{text[-ENDS:]}"
+
+
 def _label(name: str, what: str) -> str:
     return f"{what}, {terminal(name)}" if name else what
 
@@ -241,7 +248,7 @@ def blank(palette: Palette, x: str, y: str, size: tuple[float, float] = SIZE) ->
 
 def _matrix(names: Sequence[str], palette: Palette) -> tuple[Figure, Axes]:
     figure, axes = blank(palette, "predicted", "actual", (4.6, 4.2))
-    short = [cut(terminal(name), 16) for name in names]
+    short = [_short(name, 16) for name in names]
     size = 9 if len(names) <= NUMBERED else max(3.0, 9 * NUMBERED / len(names))
     axes.set_xticks(range(len(names)), short, rotation=45, ha="right", fontsize=size)
     axes.set_yticks(range(len(names)), short, fontsize=size)

@@ -104,6 +104,7 @@ def _gather(objects: Path, md5: str, target: Path) -> None:
         return
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)  # a folder may hold nothing
     for name, path in files.items():
         place = partial / (name or target.name)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -99,3 +99,8 @@ def test_two_runs_are_told_apart(draw: charts.Chart) -> None:
     with settings():
         labels = {line.get_label() for line in draw({"main": OWN, "here": OWN}, PAPER).axes[0].lines}
     assert {name for name in ("main", "here") if any(str(label).endswith(name) for label in labels)} == {"main", "here"}
+
+
+def test_a_long_name_keeps_both_ends() -> None:
+    assert charts._short("Entity-Destination(e1,e2)", 16) == "Entity-D…(e1,e2)"
+    assert charts._short("Other", 16) == "Other"
