@@ -22,7 +22,7 @@ if __name__ == "__main__":
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -187,7 +187,7 @@ def _assemble(
 
     from stages.inference import outputs as computed
     from stages.inference import padding_note, token_rows, whole
-    from stages.models import build, is_packed
+    from stages.models import build, fit, is_packed
     from stages.training.loop import Loop, Settings
     from stages.training.plan import Plan
     from stages.training.schedule import Schedule
@@ -203,7 +203,7 @@ def _assemble(
     held_out = head.scored(held_out)
     built = build(base, head, params.model.init, params.model.head, params.model.overrides, streams.key("init"))
     model: Any = built.model
-    _check_fit(model, schema, base, params.model.overrides)
+    fit(model, schema, base, params.model.overrides)
     if group.rank == 0:
         pad, probes = schema["pad_token_id"], rows.take(np.arange(min(PROBED, len(rows.lengths))))["input_ids"]
         for said in (*built.notes, *contradictions(base, schema["max_length"], pad, probes)):
@@ -239,25 +239,6 @@ def _assemble(
         Loop(model, batches, schedule, settings, validate, scratch, live),
         judged if scores.Judged.settles(schema["space"]) else None,
     )
-
-
-def _check_fit(model: Any, schema: dict[str, Any], base: Path, overrides: Mapping[str, Any]) -> None:
-    """Refuse a model that has no place for the tokens, and let it know their padding.
-
-    Model overrides can change what tokenize has checked.
-    """
-    vocabulary = model.get_input_embeddings().num_embeddings
-    if schema["vocab_size"] > vocabulary:
-        raise InputError(f"{base}: the tokenizer has {schema['vocab_size']} entries, the model only {vocabulary}")
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions is not None and schema["max_length"] > positions:
-        raise InputError(f"tokenize.max_length: found {schema['max_length']}, the model has {positions} positions")
-    asked, pad = overrides.get("pad_token_id"), schema["pad_token_id"]
-    if asked not in (None, pad):
-        raise InputError(
-            f"model.overrides.pad_token_id: found {asked}, but data/tokens is padded with {pad}: set tokenize.pad_token"
-        )
-    model.config.pad_token_id = pad  # of which the head of a decoder finds the last token
 
 
 def _save_model(params: Params, model: Any, schema: dict[str, Any], base: Path, folder: Path, segments: bool) -> None:

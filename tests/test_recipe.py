@@ -63,6 +63,7 @@ def test_the_recipes() -> None:
             "airline",
             "conll2003",
             "covid-qa",
+            "labels",
             "r52",
             "r8",
             "r8-adapted",

@@ -46,6 +46,25 @@ def build(folder: Path, head: Head, init: str, keep: str, overrides: Mapping[str
     return Built(model, frozenset(info["missing_keys"]) | (_head_of(model) if trained else set()), notes)
 
 
+def fit(model: Any, schema: Mapping[str, Any], base: Path, overrides: Mapping[str, Any]) -> None:
+    """Let a model know the padding of the tokens that `schema`, that of data/tokens, describes.
+
+    Raises InputError for a model that has no place for them: overrides can change what tokenize has checked.
+    """
+    vocabulary = model.get_input_embeddings().num_embeddings
+    if schema["vocab_size"] > vocabulary:
+        raise InputError(f"{base}: the tokenizer has {schema['vocab_size']} entries, the model only {vocabulary}")
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is not None and schema["max_length"] > positions:
+        raise InputError(f"tokenize.max_length: found {schema['max_length']}, the model has {positions} positions")
+    asked, pad = overrides.get("pad_token_id"), schema["pad_token_id"]
+    if asked not in (None, pad):
+        raise InputError(
+            f"model.overrides.pad_token_id: found {asked}, but data/tokens is padded with {pad}: set tokenize.pad_token"
+        )
+    model.config.pad_token_id = pad  # of which the head of a decoder finds the last token
+
+
 def load(folder: Path, head: Head) -> nn.Module:
     """Return the fine-tuned model that was saved in `folder`. Raises InputError when it cannot be read."""
     config = config_of(folder, {})

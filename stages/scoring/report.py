@@ -46,11 +46,12 @@ class Wrong:
 
 def headline(found: Mapping[str, Any]) -> str:
     """Return the flat scores, one a line, with their intervals where there are such, and the notes."""
+    width = max(18, 1 + max(len(name) for name, value in found.items() if isinstance(value, float)))
     lines = [f"{found['examples']} examples; 95 % intervals in brackets"]
     for name, value in found.items():
         if isinstance(value, float):
             ends = found["intervals"].get(name)
-            lines.append(f"{name:18}{value:.4f}" + (f"  [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else ""))
+            lines.append(f"{name:{width}}{value:.4f}" + (f"  [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else ""))
     return "\n".join([*lines, *map(terminal, found["notes"])]) + "\n"
 
 
