@@ -4,7 +4,7 @@
 
 Measures params.yaml's training on data/tokens/ from models/base/ of the working folder. Each side is a process or two
 that stand ready; they work in turns, in alternating order, on the same batches; benchmarks/NOTES.md says what each item
-compares. Real tokens are counted, padding is not. Trainer needs accelerate: `pip install '.[bench]'`.
+compares. Real tokens are counted, padding is not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ if not __package__:
     sys.exit(2)
 
 import argparse
-import importlib.util
 import os
 import sys
 import tempfile
@@ -59,13 +58,6 @@ def check(names: Sequence[str], params: Any) -> None:
             raise InputError(f"{path}: no such file: `dvc repro tokenize` makes it")
     if len(os.sched_getaffinity(0)) < CORES:
         raise InputError(f"found {len(os.sched_getaffinity(0))} core, wanted {CORES}: every side has {CORES}")
-    trainer = [name for name in names if name in items.NEED_TRAINER]
-    if trainer and importlib.util.find_spec("accelerate") is None:
-        rest = ",".join(name for name in names if name not in items.NEED_TRAINER) or "ceiling"
-        raise InputError(
-            f"{trainer[0]}: Trainer needs accelerate, which Reprise itself does not: "
-            f"pip install --constraint requirements.lock '.[bench]', or leave it out: --only {rest}"
-        )
     train = params.train
     asked = {
         "train.objective": (repr(train.objective), "Plain()"), "train.class_weights": (train.class_weights, "none"),

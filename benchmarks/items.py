@@ -302,7 +302,6 @@ SINGLE: dict[str, Callable[[Bench], list[Row]]] = {
     "prediction": prediction, "checkpoint": checkpoint, "data": data, "accuracy": accuracy,
 }  # fmt: skip
 ITEMS = (*ROUNDS, "memory", "prediction", "checkpoint", "data")
-NEED_TRAINER = ("trainer", "grouped", "trainer-bfloat16", "memory", "accuracy")
 
 
 def measure(bench: Bench, items: Sequence[str]) -> list[Row]:

@@ -23,6 +23,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -41,7 +42,7 @@ from stages.targets import TARGETS
 from stages.tuning import TUNING
 
 if TYPE_CHECKING:
-    from stages.training.loop import Loop, State
+    from stages.training.loop import Loop
 
 TOKENS = ("schema.json", "train.arrow", "validation.arrow")  # of data/tokens: the test rows are none of its business
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -119,6 +120,8 @@ class Params(Section):
                 f"train.best_metric: {self.train.best_metric!r} is no score of this target's validation rows"
                 f"{nearest(self.train.best_metric, known)}"
             )
+        if self.train.tuning.save == "adapter" and self.model.init == "random":
+            raise ValueError("train.tuning: an adapter stands on weights of its base: wanted model.init pretrained")
         return self
 
 
@@ -131,6 +134,8 @@ def finetune(
     `inputs` are those of the stage, taken on rank 0 before anything was read. Raises InputError for inputs that do not
     fit each other or the params, for such as changed meanwhile, and when training diverges.
     """
+    from stages.inference import merge
+
     began = time.perf_counter()
     slow = environment.slow_precision(params.train.precision, group.device.type)
     if slow is not None and group.rank == 0:
@@ -141,16 +146,20 @@ def finetune(
         raise InputError("the workers see different code, params, data or models: give every host the same commit")
     if inputs is not None:
         inputs.check()  # so `key`, by which checkpoints are found again, is that of what was imported and read
-    model, loop, judged = _assemble(params, group, schema, tokens, base, SCRATCH / key[:24], curves_out)
-    state = loop.run()
-    if judged is not None:
-        schema["space"] |= judged(model).settled()
+    run = _assemble(params, group, schema, tokens, base, SCRATCH / key[:24], curves_out)
+    loop, model = run.loop, run.loop.model
+    gap = {}
+    loop.run()
+    if params.train.tuning.save == "merged":
+        model, gap["merge_gap"] = merge(model, params.train.tuning, run.outputs, run.judged)
+    if part_of(params.target, "metrics").Judged.settles(schema["space"]):
+        schema["space"] |= run.judged(run.outputs(model)).settled()
     memory = group.gather(environment.peak_memory_mb())
     if group.rank == 0:
         accept = None if inputs is None else inputs.accept
         with outputs(model_out, metrics_out, curves_out, accept=accept) as (folder, metrics, curves):
-            _save_model(params, model, schema, base, folder, loop.batches.segments)
-            write_json(metrics, _summary(model, loop, state))
+            _save_model(params, model, run.head, schema, base, folder, loop.batches.segments)
+            write_json(metrics, loop.summary() | gap)
             shutil.copytree(curves_out, curves)
         shutil.rmtree(loop.scratch, ignore_errors=True)
         seconds = time.perf_counter() - began
@@ -160,7 +169,8 @@ def finetune(
 def run_digest(params: Params, tokens: Path, base: Path) -> str:
     """Return the digest of all that determines the run: params, data, model, code, libraries."""
     import stages.inference
-    import stages.training.loop  # noqa: F401  all that computes is imported now, so sys.modules lists it
+    import stages.training.loop
+    import stages.tuning.blocks  # noqa: F401  all that computes is imported now, so sys.modules lists it
 
     code = {
         name: digests.of_file(Path(str(module.__file__)))
@@ -179,10 +189,20 @@ def run_digest(params: Params, tokens: Path, base: Path) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Run:
+    """What a run is made of."""
+
+    loop: Loop
+    head: frozenset[str]  # names of the parameters that the base has not
+    outputs: Callable[[Any], Any]  # of a model for the validation rows
+    judged: Callable[[Any], Any]  # what such outputs say of the rows
+
+
 def _assemble(
     params: Params, group: workers.Group, schema: dict[str, Any], tokens: Path, base: Path, scratch: Path, live: Path
-) -> tuple[Any, Loop, Callable[[Any], Any] | None]:
-    """Return the model, the loop that trains it, and how it is judged where something is chosen on validation rows."""
+) -> Run:
+    """Return the run, before its first step."""
     import numpy as np
 
     from stages.inference import outputs as computed
@@ -203,12 +223,12 @@ def _assemble(
     held_out = head.scored(held_out)
     built = build(base, head, params.model.init, params.model.head, params.model.overrides, streams.key("init"))
     model: Any = built.model
-    fit(model, schema, base, params.model.overrides)
     if group.rank == 0:
         pad, probes = schema["pad_token_id"], rows.take(np.arange(min(PROBED, len(rows.lengths))))["input_ids"]
         for said in (*built.notes, *contradictions(base, schema["max_length"], pad, probes)):
             cli.say(f"finetune: {said}")
-    model = train.tuning.apply(model, built.head).to(group.device)
+    model = train.tuning.apply(model, built.head, streams.key("init", 1)).to(group.device)
+    fit(model, schema, base, params.model.overrides)
     note = padding_note(model, held_out, head, group.device)
     if note and group.rank == 0:
         cli.say(f"finetune: {note}")
@@ -216,7 +236,7 @@ def _assemble(
     answers = whole(held_out)
     classes = head.balanced(whole(rows)) if train.class_weights == "balanced" else None
     loss = Loss(head, train.objective, classes, train.precision)
-    batches = Batches(model, rows, plan, loss, streams, group)
+    batches = Batches(model, rows, plan, loss, train.tuning.paces(model), streams, group)
     stopping = train.early_stopping
     settings = Settings(
         weight_decay=train.weight_decay, betas=train.betas, epsilon=train.epsilon, clip_norm=train.clip_norm,
@@ -226,43 +246,32 @@ def _assemble(
         patience=stopping.patience if stopping else None, min_delta=stopping.min_delta if stopping else 0.0,
     )  # fmt: skip
 
-    def judged(model: Any) -> Any:
-        return scores.Judged.of(computed(model, held_out, head, group, "validation"), answers, schema["space"])
+    def computed_by(model: Any) -> Any:
+        return computed(model, held_out, head, group, "validation")
+
+    def judged(outputs: Any) -> Any:
+        return scores.Judged.of(outputs, answers, schema["space"])
 
     def validate(model: Any) -> dict[str, float]:
-        found = judged(model)
+        found = judged(computed_by(model))
         return {name: metric.compute(found) for name, metric in scores.METRICS.items()}
 
     schedule = Schedule(train.schedule, train.lr, train.warmup, plan.steps)
-    return (
-        model,
-        Loop(model, batches, schedule, settings, validate, scratch, live),
-        judged if scores.Judged.settles(schema["space"]) else None,
-    )
+    return Run(Loop(model, batches, schedule, settings, validate, scratch, live), built.head, computed_by, judged)
 
 
-def _save_model(params: Params, model: Any, schema: dict[str, Any], base: Path, folder: Path, segments: bool) -> None:
+def _save_model(
+    params: Params, model: Any, head: frozenset[str], schema: dict[str, Any], base: Path, folder: Path, segments: bool
+) -> None:
     """Write a folder that transformers' Auto classes load, free of machine paths, and what it was trained for."""
-    params.train.tuning.merged(model).save_pretrained(folder)
+    from stages.models import save
+
+    adapter = save(model, params.train.tuning, head, base, folder)
     config = read_json(folder / "config.json")
     config.pop("_name_or_path", None)
     write_json(folder / "config.json", config)
-    write_json(folder / "task.json", {key: schema[key] for key in ("input", "target", "space")})
+    write_json(folder / "task.json", {key: schema[key] for key in ("input", "target", "space")} | adapter)
     save_tokenizer(base, folder, schema["max_length"], schema["pad_token_id"], segments)
-
-
-def _summary(model: Any, loop: Loop, state: State) -> dict[str, Any]:
-    plan = loop.batches.plan
-    return {
-        "best_step": state.best_step,
-        "best_epoch": round(state.best_step / plan.steps_per_epoch, 4),
-        **{f"validation_{name}": value for name, value in state.best.items()},
-        "learning_parameters": sum(p.numel() for p in loop.learning.values()),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "steps": state.step,
-        "stopped_early": state.step < plan.steps,
-        "tokens": state.tokens,
-    }
 
 
 def main() -> None:

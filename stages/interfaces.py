@@ -207,17 +207,39 @@ class Head(Protocol):
         """Return (N,): the losses of outputs (M, C); `smoothing` spreads a share over all classes."""
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How a parameter learns."""
+
+    rate: float = 1.0  # its learning rate in parts of train.lr
+    epoch: int = 0  # from which it learns
+
+
 class Tuning(Protocol):
     """Which parameters learn: one name of `train.tuning`."""
 
-    def apply(self, model: nn.Module, head: frozenset[str]) -> nn.Module:
+    @property
+    def save(self) -> str:
+        """Return what is saved: model, the whole one; adapter, what learnt; or merged, the whole one after `merged`."""
+
+    def apply(self, model: nn.Module, head: frozenset[str], key: int) -> nn.Module:
         """Return the model that learns, `requires_grad` of every parameter set; `head` names those of the new head.
 
-        Raises InputError when the choice fits no parameter of the model.
+        Weights that are added are drawn as a function of `key`. Raises InputError when the choice does not fit the
+        model.
         """
 
+    def paces(self, model: nn.Module) -> Mapping[str, Pace]:
+        """Return how parameters learn, by name, where that is not Pace()."""
+
+    def learnt(self, model: nn.Module) -> Mapping[str, Tensor]:
+        """Return the parameters that learn, by the names under which an adapter is saved."""
+
     def merged(self, model: nn.Module) -> nn.Module:
-        """Return what is saved of a model that `apply` returned."""
+        """Return the model with what was added brought into its own weights."""
+
+    def described(self, model: nn.Module, head: frozenset[str]) -> dict[str, Any] | None:
+        """Return PEFT's adapter_config.json of a model that `apply` returned, None where PEFT has no such method."""
 
 
 class Objective(Protocol):

@@ -83,7 +83,7 @@ def test_problems_of_all_stages_are_told_at_once_and_once() -> None:
             "    kind: pakage",
             "  source:|data.source.kind: unknown kind 'pakage' (nearest: 'package')",
         ),
-        ("    name: full", "    name: lora", "  tuning:|train.tuning.name: unknown name 'lora' (known: "),
+        ("    name: full", "    name: loar", "  tuning:|train.tuning.name: unknown name 'loar' (nearest: 'lora')"),
         ("  keep: ", "  keep: {colum: text} ", "  keep:|data.keep.colum: unknown key (nearest: 'column')"),
     ],
 )

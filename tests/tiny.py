@@ -145,14 +145,15 @@ def run_here(root: Path) -> None:
     os.environ.update(wanted)
     os.chdir(root)
     try:
-        _finetune(Alone(settle(0)))
+        finetune_here(Alone(settle(0)))
     finally:
         os.environ.clear()
         os.environ.update(before[0])
         os.chdir(before[1])
 
 
-def _finetune(group: workers.Group) -> None:
+def finetune_here(group: workers.Group) -> None:
+    """Run finetune in the working folder as one of the workers of `group`."""
     from stages import finetune
     from stages.core.params import load
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from stages.interfaces import Part
+
+if TYPE_CHECKING:
+    from stages.interfaces import Ints
 
 FLAT = ("input_ids", "token_type_ids")
 
@@ -19,6 +22,24 @@ def takes_segments(model: Any) -> bool:
     Others have one segment or none, or take the same name for something else (GPT-2).
     """
     return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
+
+
+def prompted(part: Part, places: Ints | None, count: int, first: int) -> tuple[Part, Ints | None]:
+    """Return `part` with `count` virtual tokens, ids from `first` on, behind each window's first token, and `places`
+    (M,), which of all tokens are read, as they are then.
+    """
+    ids = np.arange(first, first + count)
+    lengths = np.array([len(row) for row in part["input_ids"]], dtype=np.int64)
+
+    def with_virtual(name: str, row: Ints) -> Ints:
+        return np.concatenate([row[:1], ids if name == "input_ids" else row[:1].repeat(count), row[1:]])
+
+    added = {name: [with_virtual(name, row) for row in part[name]] for name in FLAT if name in part}
+    if places is not None:
+        row = np.searchsorted(lengths.cumsum(), places, side="right")
+        behind = places > (lengths.cumsum() - lengths)[row]
+        places = places + count * (row + behind)
+    return {**part, **added}, places
 
 
 def collate(part: Part, pad: int, packed: bool, segments: bool) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from stages.core.errors import InputError, refusals_told
 from stages.interfaces import Built, Head
+from stages.models.adapted import adapter_in, base_of, put
 from stages.models.loading import config_of, drawn, read
 from stages.models.packed import pack
 
@@ -55,8 +56,12 @@ def fit(model: Any, schema: Mapping[str, Any], base: Path, overrides: Mapping[st
     if schema["vocab_size"] > vocabulary:
         raise InputError(f"{base}: the tokenizer has {schema['vocab_size']} entries, the model only {vocabulary}")
     positions = getattr(model.config, "max_position_embeddings", None)
-    if positions is not None and schema["max_length"] > positions:
-        raise InputError(f"tokenize.max_length: found {schema['max_length']}, the model has {positions} positions")
+    virtual = getattr(model, "virtual_tokens", 0)
+    if positions is not None and schema["max_length"] + virtual > positions:
+        beside = f" beside {virtual} virtual tokens of train.tuning.length" if virtual else ""
+        raise InputError(
+            f"tokenize.max_length: found {schema['max_length']}{beside}, the model has {positions} positions"
+        )
     asked, pad = overrides.get("pad_token_id"), schema["pad_token_id"]
     if asked not in (None, pad):
         raise InputError(
@@ -66,7 +71,10 @@ def fit(model: Any, schema: Mapping[str, Any], base: Path, overrides: Mapping[st
 
 
 def load(folder: Path, head: Head) -> nn.Module:
-    """Return the fine-tuned model that was saved in `folder`. Raises InputError when it cannot be read."""
+    """Return the fine-tuned model that was saved in `folder`. Raises InputError when it cannot be read.
+
+    Of an adapter the base lies beside it, in the folder `base`.
+    """
     config = config_of(folder, {})
     own = _labels(config)
     head.configure(config)
@@ -75,13 +83,15 @@ def load(folder: Path, head: Head) -> nn.Module:
             f"{folder / 'config.json'}: its classes are {_few(own)}, those of the data {_few(_labels(config))}: "
             "run finetune again"
         )
+    told = adapter_in(folder)
     with refusals_told(f"{folder}: the model cannot be read"):
-        model, info = read(head.auto, folder, config, 0)
-    absent = sorted([*info["missing_keys"], *(str(m[0]) for m in info["mismatched_keys"])])
+        model, info = read(head.auto, folder if told is None else base_of(folder, told), config, 0)
+    beside = [] if told is None else told["head"]
+    absent = sorted({*info["missing_keys"], *(str(m[0]) for m in info["mismatched_keys"])}.difference(beside))
     if absent:
         raise InputError(f"{folder}: no fine-tuned model: no weights that fit {_few(absent)}")
     ready: nn.Module = _ready(model, head)
-    return ready
+    return ready if told is None else put(ready, told, folder)
 
 
 def _labels(config: Any) -> list[str]:
@@ -124,9 +134,9 @@ def _refuse_other_head(folder: Path, trained: bool, own: Sequence[str], labels: 
 
 def _refuse_lost(folder: Path, overrides: Mapping[str, Any], model: Any, info: Mapping[str, Any]) -> None:
     """Raise InputError when weights of the base model itself would be drawn; a pooler may be, it is often left out."""
-    head = _head_of(model)
-    lost = sorted(n for n in info["missing_keys"] if n not in head and "pooler" not in n)
-    lost += sorted(str(m[0]) for m in info["mismatched_keys"] if str(m[0]) not in head)
+    base = f"{model.base_model_prefix}."
+    lost = sorted(n for n in info["missing_keys"] if n.startswith(base) and "pooler" not in n)
+    lost += sorted(str(m[0]) for m in info["mismatched_keys"] if str(m[0]).startswith(base))
     if not lost:
         return
     if overrides:

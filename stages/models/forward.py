@@ -10,16 +10,18 @@ import torch
 from torch import Tensor
 
 from stages.interfaces import Head, Part
-from stages.models.batch import collate, takes_segments
+from stages.models.batch import collate, prompted, takes_segments
 from stages.models.packed import is_packed
 
 
 def compute(model: Any, head: Head, part: Part, pad: int, device: torch.device) -> Tensor:
     """Return the outputs of the windows of `part`, (M, C), whether computed with padding or without."""
     packed = is_packed(model)
+    places = head.places(part)
+    if virtual := getattr(model, "virtual_tokens", 0):
+        part, places = prompted(part, places, virtual, model.get_input_embeddings().num_embeddings)
     arrays = collate(part, pad, packed, takes_segments(model))
     inputs = {name: value.to(device) for name, value in arrays.items()}
-    places = head.places(part)
     if places is None:
         return head.read(model(**inputs))
     chosen = torch.from_numpy(places)

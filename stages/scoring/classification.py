@@ -55,6 +55,10 @@ class Judged(Examples):
     def __len__(self) -> int:
         return len(self.labels)
 
+    def predictions(self) -> NDArray[np.int64]:
+        """Return the class of each row, (N,)."""
+        return predicted(self.probabilities)
+
 
 @dataclass(frozen=True)
 class Tally:

@@ -21,6 +21,10 @@ class Examples:
         """Return whether something of the space is chosen on the examples of the validation split."""
         return False
 
+    def predictions(self) -> NDArray[Any] | None:
+        """Return what the model decides, which changes as a whole or not at all; None where it decides nothing."""
+        return None
+
     def settled(self) -> dict[str, Any]:
         """Return what is chosen on these examples: thresholds, for example."""
         return {}

@@ -29,7 +29,7 @@ class BatchEmbedding(nn.Module):
         """Gather the rows of all token ids of a batch (1-d, int64)."""
         self.rows = torch.unique(ids)
         self._place[self.rows] = torch.arange(len(self.rows), device=self.rows.device)
-        self.table = self.weight.detach()[self.rows].requires_grad_()
+        self.table = self.weight.detach()[self.rows].requires_grad_(self.weight.requires_grad)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the embeddings of `ids` (B, L), which `begin` has seen, as (B, L, H)."""

@@ -72,7 +72,9 @@ class Loop:
         self.scratch = scratch
         self.live = live
         self.learning = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        self.optimiser = optimiser.adamw(model, settings.weight_decay, settings.betas, settings.epsilon)
+        self.optimiser = optimiser.adamw(
+            self.learning, batches.paces, settings.weight_decay, settings.betas, settings.epsilon
+        )
         self.moments = optimiser.state_of(self.optimiser, {p: n for n, p in self.learning.items()})
         kept = [*self.learning.values(), *self.moments.values()]
         with torch.no_grad():  # once for all workers, where they share memory: each updates what it owns
@@ -114,6 +116,20 @@ class Loop:
         self._restore_best()
         return self.state
 
+    def summary(self) -> dict[str, Any]:
+        """Return what metrics/finetune.json says of the run."""
+        state, plan = self.state, self.batches.plan
+        return {
+            "best_step": state.best_step,
+            "best_epoch": round(state.best_step / plan.steps_per_epoch, 4),
+            **{f"validation_{name}": value for name, value in state.best.items()},
+            "learning_parameters": sum(p.numel() for p in self.learning.values()),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "steps": state.step,
+            "stopped_early": state.step < plan.steps,
+            "tokens": state.tokens,
+        }
+
     def _step(self) -> Gradient:
         step = self.state.step
         gradient = self.batches.gradient(step, self.stopping)
@@ -130,7 +146,7 @@ class Loop:
             )
         clip = self.settings.clip_norm
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["pace"]
         with self.batches.assigned(gradient, 1.0 if clip is None else clip / (gradient.norm + 1e-6)):
             self.optimiser.step()
         return gradient
@@ -195,7 +211,9 @@ class Loop:
         with torch.no_grad():
             for tensor, value in zip(ours.values(), values, strict=True):
                 tensor.copy_(value)
-        optimiser.set_steps(self.optimiser, self.state.step)
+        optimiser.set_steps(
+            self.optimiser, {p: self.batches.taken(n, self.state.step) for n, p in self.learning.items()}
+        )
         if self.group.rank == 0:
             print(f"finetune: goes on from step {self.state.step}", file=sys.stderr, flush=True)
 

@@ -8,14 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stages.interfaces import Pace
 
-def adamw(model: nn.Module, weight_decay: float, betas: tuple[float, float], epsilon: float) -> torch.optim.AdamW:
-    """Return AdamW over the parameters that learn; vectors (biases, norms) do not decay."""
-    learning = [p for p in model.parameters() if p.requires_grad]
+
+def adamw(
+    learning: Mapping[str, nn.Parameter], paces: Mapping[str, Pace],
+    weight_decay: float, betas: tuple[float, float], epsilon: float,
+) -> torch.optim.AdamW:  # fmt: skip
+    """Return AdamW over the parameters `learning`; vectors (biases, norms) do not decay.
+
+    Each group has its `pace`, the part of the learning rate that `paces` gives its parameters.
+    """
+    rates = {name: paces.get(name, Pace()).rate for name in learning}
     groups = [
-        {"params": [p for p in learning if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+        {"params": [p for n, p in learning.items() if rates[n] == rate and (p.ndim > 1) is matrices],
+         "weight_decay": weight_decay if matrices else 0.0, "pace": rate}
+        for rate in sorted(set(rates.values()), reverse=True) for matrices in (True, False)
+    ]  # fmt: skip
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=0.0, betas=betas, eps=epsilon, fused=True)
 
 
@@ -37,7 +46,7 @@ def state_of(optimiser: torch.optim.AdamW, names: Mapping[Tensor, str]) -> dict[
     return found
 
 
-def set_steps(optimiser: torch.optim.AdamW, steps: int) -> None:
-    """Say that `steps` steps have been taken, for the correction of the moments' bias."""
-    for state in optimiser.state.values():
-        state["step"].fill_(float(steps))
+def set_steps(optimiser: torch.optim.AdamW, steps: Mapping[Tensor, int]) -> None:
+    """Say how many steps each parameter has taken, for the correction of its moments' bias."""
+    for parameter, state in optimiser.state.items():
+        state["step"].fill_(float(steps[parameter]))

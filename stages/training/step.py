@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stages.core.errors import InputError
-from stages.interfaces import Head, Objective, Part, TokenRows
+from stages.interfaces import Head, Objective, Pace, Part, TokenRows
 from stages.models import compute, takes_segments
 from stages.repro.draws import undrawn
 from stages.repro.streams import Streams
@@ -64,11 +64,15 @@ class Loss:
 class Batches:
     """Computes the gradient of each batch of `plan` for `model`, whose input embedding it exchanges."""
 
-    def __init__(self, model: Any, rows: TokenRows, plan: Plan, loss: Loss, streams: Streams, group: Group) -> None:
+    def __init__(
+        self, model: Any, rows: TokenRows, plan: Plan, loss: Loss, paces: Mapping[str, Pace],
+        streams: Streams, group: Group,
+    ) -> None:  # fmt: skip
         self.model = model
         self.rows = rows
         self.plan = plan
         self.loss = loss
+        self.paces = paces
         self.streams = streams
         self.group = group
         self.masks = Masks()
@@ -76,6 +80,8 @@ class Batches:
         self.embedding = embedding.install(model)
         table = None if self.embedding is None else self.embedding.weight
         self.parameters = [p for p in model.parameters() if p.requires_grad and p is not table]
+        self.later = {p: paces[n].epoch for n, p in model.named_parameters() if p.requires_grad and n in paces}
+        self.later = {p: epoch for p, epoch in self.later.items() if epoch}
         room = [p.numel() for p in self.parameters]
         cost = [2 * count for count in room]  # a sum and an update
         if self.embedding is not None:
@@ -89,8 +95,10 @@ class Batches:
 
         Raises InputError when it is not finite.
         """
-        shards = self.plan.shards(step)
-        parts = [self._part(shard, self.plan.epoch(step)) for shard in shards]
+        shards, epoch = self.plan.shards(step), self.plan.epoch(step)
+        parts = [self._part(shard, epoch) for shard in shards]
+        for parameter, first in self.later.items():
+            parameter.requires_grad_(epoch >= first)
         if self.embedding is not None:
             ids = np.concatenate([row for part in parts for row in part["input_ids"]] + [np.array([self.rows.pad])])
             self.embedding.begin(torch.from_numpy(ids.astype(np.int64)).to(self.group.device))
@@ -126,6 +134,11 @@ class Batches:
         count = sum(int(part["length"].sum()) for part in parts)
         return Gradient(reduced.leaves, reduced.digests, loss, norm, stops > 0, count)
 
+    def taken(self, name: str, steps: int) -> int:
+        """Return how many of the first `steps` steps the parameter `name` has taken."""
+        before = self.paces.get(name, Pace()).epoch * self.plan.steps_per_epoch
+        return max(0, steps - before)
+
     def _part(self, rows: np.ndarray[Any, Any], epoch: int) -> Part:
         """Return the windows at `rows` as they are learnt from in an epoch."""
 
@@ -148,6 +161,9 @@ class Batches:
             else:
                 assert self.embedding is not None
                 self.embedding.spread(value)
+        for parameter in self.later:
+            if not parameter.requires_grad:  # so that no moment and no decay touches it either
+                parameter.grad = None
         yield
         for parameter in self.parameters:
             parameter.grad = None

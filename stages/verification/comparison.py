@@ -22,9 +22,11 @@ TRACE = "metrics/finetune/trace.tsv"
 MODEL = "models/finetuned"
 PREDICTIONS = "data/predictions"
 SCORES = "metrics/evaluate.json"
-MEASURED: dict[str, tuple[str, str, Callable[[Path, Path], Any]]] = {  # evidence -> stage, file, how
+MEASURED: dict[
+    str, tuple[str, str, Callable[[Path, Path], Any]]
+] = {  # evidence -> stage, file (an adapter's weights have a name of their own), how
     "step": ("finetune", TRACE, numbers.first_step),
-    "weights": ("finetune", f"{MODEL}/model.safetensors", numbers.weights),
+    "weights": ("finetune", f"{MODEL}/*model.safetensors", numbers.weights),
     "predictions": ("evaluate", f"{PREDICTIONS}/test.parquet", numbers.predictions),
     "scores": ("evaluate", SCORES, numbers.compared),
 }
@@ -47,7 +49,8 @@ def compare(reference: Reference, derived: Lock, clone: Path, had: Mapping[str, 
     detail = _detail(reference.folder, clone, differing[first])
     missing: list[str] = []
     found: dict[str, Any] = {}
-    for name, (stage, path, measure) in MEASURED.items():
+    for name, (stage, pattern, measure) in MEASURED.items():
+        path = next((p.relative_to(reference.folder).as_posix() for p in reference.folder.glob(pattern)), pattern)
         if not (reference.folder / path).is_file():
             missing.append(f"{name}: the reference's {path} is not in this repository's cache")
             continue

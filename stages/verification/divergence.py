@@ -118,7 +118,7 @@ def find_run(path: Path) -> Run:
         path,
         trace=_first(path / "trace.tsv", path / "metrics/finetune/trace.tsv", holder / "trace.tsv"),
         checkpoints={int(p.name[5:]): p for p in sorted((path, *holder.glob("step-*"))) if _is_checkpoint(p)},
-        model=_first(path / "model.safetensors", path / "models/finetuned/model.safetensors"),
+        model=next((p for where in (path, path / "models/finetuned") for p in where.glob("*model.safetensors")), None),
         digest=holder.name if re.fullmatch("[0-9a-f]{24}", holder.name) else None,
     )
     if not (found.trace or found.checkpoints or found.model):

@@ -1,6 +1,6 @@
 """Every input with every target that fits it: from raw rows to predictions, the same bits whoever computes them.
 
-A new combination is one line of TASKS. Each is learnt by a tiny model from a few dozen rows.
+A new combination is one line of TASKS in tests/contracts/tasks.py. Each is learnt by a tiny model from few rows.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,94 +15,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-import yaml
 
-from stages import evaluate, predict, preprocess, tokenize
+from stages import evaluate, predict
 from stages.core.files import read_json
 from stages.core.params import decode
 from stages.inputs.marked import Marked
 from stages.predicting.reading import reading
 from stages.repro.digests import of_folder
-from stages.repro.group import Alone
 from tests import tiny
-
-MODEL = tiny.ROOT / "files/smoke/model"
-NOUNS = {"garden": ["rose", "sparrow"], "harbour": ["gull", "captain"], "office": ["memo", "clerk"]}
-OPTIONS = {"passage": {"stride": 2}, "span": {"without": 1}, "masked": {"probability": 0.4}}
-CPU = Alone(torch.device("cpu"))
-
-
-@dataclass(frozen=True)
-class Task:
-    """An input with a target, and a row of it as a function of its number."""
-
-    input: str
-    target: str
-    main: str  # the score by which it is told
-
-    def row(self, number: int) -> dict[str, Any]:
-        """Return a row that can be learnt from its words."""
-        draw = np.random.default_rng(number)
-        places = list(NOUNS)
-        one, two = (places[int(i)] for i in draw.integers(0, 3, 2))
-        first, second = (f"the old {draw.choice(NOUNS[place])} signs near {number}" for place in (one, two))
-        words = f"soon the {draw.choice(NOUNS[one])} {draw.choice(NOUNS[two])} signs near {number}".split()
-        marked = (
-            f"soon the <e1>{draw.choice(NOUNS[one])}</e1> signs near the <e2>{draw.choice(NOUNS[two])}</e2> of {number}"
-        )
-        examples = {
-            "text": {"text": first}, "pair": {"first": first, "second": second}, "words": {"words": words},
-            "marked": {"text": marked},
-            "passage": {"question": f"near {number}", "passage": f"it sails {number * ' slowly'}: {' '.join(words)}"},
-        }  # fmt: skip
-        answers = {
-            "relations": {"label": f"{one}(e1,e2)" if one == two else "Other" if one == "office" else f"{one}(e2,e1)"},
-            "span": spans(words[2], examples["passage"]["passage"]) if number % 7 else {"answers": [], "starts": []},
-            "masked": {},
-            "labels": {"labels": sorted({one, two} - {"office"}) if self.input == "pair" else [one]},
-            "classes": {"label": one if self.input == "text" else str(one == two).lower()},
-            "number": {"number": 0.5 + places.index(one) + (one == two)},
-            "tags": {
-                "tags": ["O", "O", f"B-{one}", f"{'I' if one == two else 'B'}-{two}", "O", "O", "O"][: len(words)]
-            },
-        }
-        return examples[self.input] | answers[self.target]
-
-
-def spans(answer: str, passage: str) -> dict[str, Any]:
-    return {"answers": [answer], "starts": [passage.index(answer)]}
-
-
-TASKS = [
-    Task("text", "classes", "accuracy"),
-    Task("text", "number", "pearson"),
-    Task("pair", "classes", "accuracy"),
-    Task("pair", "number", "pearson"),
-    Task("words", "tags", "f1"),
-    Task("marked", "relations", "relation_f1"),
-    Task("text", "labels", "micro_f1"),
-    Task("pair", "labels", "micro_f1"),
-    Task("passage", "span", "f1"),
-    Task("text", "masked", "pseudo_perplexity"),
-]
-
-
-def params(task: Task) -> dict[str, Any]:
-    tree: dict[str, Any] = yaml.safe_load(tiny.PARAMS)
-    tree |= {"input": {"name": task.input} | OPTIONS.get(task.input, {})}
-    tree |= {"target": {"name": task.target} | OPTIONS.get(task.target, {})}
-    tree["model"] |= {"init": "random"}
-    tree["train"] |= {"epochs": 3, "lr": 3e-3, "batch_size": 8, "shard_size": 2, "checkpoint_every": 2}
-    tree["tokenize"] = {"max_length": 16, "pad_token": None}
-    tree["evaluate"] = {"bootstrap": 100, "bootstrap_seed": 0, "calibration_bins": 5, "worst": 5}
-    fields = list(task.row(0))
-    tree["data"] = {
-        "source": None, "format": {"name": "jsonl"}, "encoding": "utf-8", "columns": {name: name for name in fields},
-        "files": {"train": "train.jsonl", "validation": None, "test": "test.jsonl"}, "split": None, "keep": None,
-        "empty": "drop", "duplicates": "drop", "conflicts": "keep", "leakage": "keep", "validation_fraction": 0.2,
-        "test_fraction": None, "stratify": False, "per_class": None, "limit": None,
-    }  # fmt: skip
-    return tree
+from tests.contracts.tasks import CPU, TASKS, Task, killed_and_resumed, params, tokenized
+from tests.exactness.warm import Warm
 
 
 @pytest.fixture(scope="module", params=TASKS, ids=lambda task: f"{task.input}-{task.target}")
@@ -116,20 +36,8 @@ def task(request: pytest.FixtureRequest) -> Task:
 def root(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which every stage ran, as one worker."""
     root = tmp_path_factory.mktemp("task")
-    (root / "data/raw").mkdir(parents=True)
-    for split, numbers in (("train", range(60)), ("test", range(60, 100))):
-        rows = "".join(json.dumps(task.row(number)) + "\n" for number in numbers)
-        (root / f"data/raw/{split}.jsonl").write_text(rows)
-    shutil.copytree(MODEL, root / "models/base")
-    (root / "stages").symlink_to(tiny.ROOT / "stages")
     tree = params(task)
-    (root / "params.yaml").write_text(yaml.safe_dump(tree))
-    said = decode(preprocess.Params, tree, {}, "params.yaml")
-    preprocess.preprocess(said, root / "data/raw", root / "data/clean", root / "metrics/data.json")
-    said = decode(tokenize.Params, tree, {}, "params.yaml")
-    tokenize.tokenize(
-        said, root / "data/clean", root / "models/base", root / "data/tokens", root / "metrics/tokenize.json"
-    )
+    tokenized(task, root, tree)
     tiny.run_here(root)
     evaluate.evaluate(decode(evaluate.Params, tree, {}, "params.yaml"), CPU, root)
     return root
@@ -148,20 +56,9 @@ def test_what_is_written_is_told_by_forms(root: Path, task: Task) -> None:
     assert read_json(root / "models/finetuned/task.json")["target"]["name"] == task.target
 
 
-def test_two_workers_that_are_killed_write_the_same(root: Path, tmp_path: Path) -> None:
+def test_two_workers_that_are_killed_write_the_same(root: Path, tmp_path: Path, warm: Warm) -> None:
     other = Path(shutil.copytree(root, tmp_path / "run", symlinks=True))
-    for name in ("models/finetuned", "metrics/finetune"):
-        shutil.rmtree(other / name)
-    process = tiny.start(other, REPRISE_WORKERS="2")
-    marks = other / ".reprise"
-    for _ in range(600):
-        if any(marks.rglob("manifest.json")) or process.poll() is not None:
-            break
-        time.sleep(0.05)
-    process.kill()
-    process.communicate()
-    code, said = tiny.run(other, REPRISE_WORKERS="2")
-    assert code == 0, said
+    killed_and_resumed(warm, other)
     assert of_folder(other / "models/finetuned") == of_folder(root / "models/finetuned")
     assert of_folder(other / "metrics/finetune") == of_folder(root / "metrics/finetune")
 

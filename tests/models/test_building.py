@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from stages.core.errors import InputError
 from stages.core.files import read_json, write_json
@@ -17,6 +18,7 @@ from stages.interfaces import Built
 from stages.models.building import build as make
 from stages.models.building import load
 from stages.targets.classes.head import Head
+from stages.targets.masked.head import Head as Hidden
 from tests import tiny
 
 
@@ -257,3 +259,11 @@ def test_weights_that_are_not_whole_are_told_before_they_are_read(base: Path, tm
     (folder / "model.safetensors").write_bytes((base / "model.safetensors").read_bytes()[:-1])
     with pytest.raises(InputError, match=r"model.safetensors: cut off: found [\d,]+ bytes, wanted [\d,]+$"):
         build(folder)
+
+
+def test_a_head_may_share_weights_with_the_base_that_has_none_of_it(base: Path) -> None:
+    """The bias of a masked language model's output has two names, and neither is in the weights of a BertModel."""
+    made = make(base, Hidden({}), "pretrained", "new", {}, 1)
+    own = load_file(base / "model.safetensors")["embeddings.word_embeddings.weight"]
+    assert torch.equal(made.model.get_output_embeddings().weight, own)
+    assert "cls.predictions.bias" in made.head

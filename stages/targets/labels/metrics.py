@@ -46,6 +46,10 @@ class Judged(Examples):
         """Return the labels that reach their threshold, (N, L)."""
         return self.probabilities >= self.threshold
 
+    def predictions(self) -> Bools:
+        """Return the labels of each row, (N, L)."""
+        return self.guess
+
     @classmethod
     def settles(cls, space: Mapping[str, Any]) -> bool:
         """Return whether params leave the thresholds to the validation rows."""

@@ -34,6 +34,10 @@ class Judged(Examples):
     def __len__(self) -> int:
         return self.count
 
+    def predictions(self) -> NDArray[np.bool_]:
+        """Return which tokens were found, (M,)."""
+        return self.hits > 0
+
     def sums(self, values: Floats) -> Floats:
         """Return the sum of `values` (M,) over each text, and its tokens, (N, 2)."""
         return np.column_stack([np.bincount(self.texts, weights=w, minlength=self.count) for w in (values, None)])

@@ -64,6 +64,10 @@ class Judged(Examples):
             return None
         return best[0][1]
 
+    def predictions(self) -> NDArray[np.int64]:
+        """Return the place of each answer, (N, 2), -1 and -1 for none."""
+        return np.array([self.guess(question) or (-1, -1) for question in range(len(self))], dtype=np.int64)
+
     @property
     def gaps(self) -> Floats:
         """Return by how much the score of no answer is better than the best candidate's, (N,)."""

@@ -50,6 +50,10 @@ class Judged(Examples):
     def __len__(self) -> int:
         return self.count
 
+    def predictions(self) -> Ints:
+        """Return the tag of each word, (W,)."""
+        return self.guess
+
     @cached_property
     def true_spans(self) -> Ints:
         """Return the spans of the data, (S, 3): first word, end, type."""
