@@ -61,7 +61,8 @@ def check(names: Sequence[str], params: Any) -> None:
     train = params.train
     asked = {
         "train.objective": (repr(train.objective), "Plain()"), "train.class_weights": (train.class_weights, "none"),
-        "train.tuning": (repr(train.tuning), "Full()"),
+        "train.tuning": (repr(train.tuning), "Full()"), "train.regularise": (repr(train.regularise), "Free()"),
+        "train.average": (repr(train.average), "Last()"),
         **({"train.early_stopping": (train.early_stopping, None)} if "accuracy" in names else {}),
     }  # fmt: skip
     for key, (found, wanted) in asked.items():

@@ -29,12 +29,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from stages.averages import AVERAGES
 from stages.core.errors import InputError, nearest
 from stages.core.files import SCRATCH, outputs, read_json, write_json
 from stages.core.params import REGISTRIES, Elsewhere, Section, choice, load, part_of
 from stages.encoding import PROBED, contradictions, save_tokenizer
 from stages.objectives import OBJECTIVES
 from stages.project import graph
+from stages.regularisers import REGULARISERS
 from stages.repro import digests, environment, workers
 from stages.repro.inputs import Inputs
 from stages.repro.streams import Streams
@@ -89,8 +91,10 @@ class Train(Section):
     clip_norm: Annotated[float, Field(gt=0)] | None = Field(description="largest gradient norm, > 0, or null")
     precision: Literal["float32", "bfloat16"] = Field(description="of matrix products; weights stay float32")
     objective: choice(OBJECTIVES) = Field(description="what is minimised")  # type: ignore[valid-type]
+    regularise: choice(REGULARISERS) = Field(description="what holds the weights to the start")  # type: ignore[valid-type]
     class_weights: Literal["none", "balanced"] = Field(description="balanced: inverse to the share of a class or tag")
     tuning: choice(TUNING) = Field(description="which parameters learn")  # type: ignore[valid-type]
+    average: choice(AVERAGES) = Field(description="which weights are validated and kept")  # type: ignore[valid-type]
     evaluate_every: Literal["epoch"] | Annotated[int, Field(ge=1)] = Field(description="epoch, or steps >= 1")
     early_stopping: EarlyStopping | None = Field(description="null, or patience and min_delta")
     best_metric: str = Field(description="score of the validation rows by which the best weights are kept: loss, …")
@@ -207,7 +211,7 @@ def _assemble(
 
     from stages.inference import outputs as computed
     from stages.inference import padding_note, token_rows, whole
-    from stages.models import build, fit, is_packed
+    from stages.models import build, fit, is_packed, tuned
     from stages.training.loop import Loop, Settings
     from stages.training.plan import Plan
     from stages.training.schedule import Schedule
@@ -217,17 +221,15 @@ def _assemble(
     scores = part_of(params.target, "metrics")
     head = part_of(params.target, "head").Head(schema["space"])
     streams = Streams(params.seed, params.seed_streams.model_dump())
-    rows, held_out = (
-        token_rows(tokens / f"{split}.arrow", schema["pad_token_id"]) for split in ("train", "validation")
-    )
+    rows, held_out = (token_rows(tokens / f"{name}.arrow", schema["pad_token_id"]) for name in ("train", "validation"))
     held_out = head.scored(held_out)
     built = build(base, head, params.model.init, params.model.head, params.model.overrides, streams.key("init"))
-    model: Any = built.model
     if group.rank == 0:
         pad, probes = schema["pad_token_id"], rows.take(np.arange(min(PROBED, len(rows.lengths))))["input_ids"]
         for said in (*built.notes, *contradictions(base, schema["max_length"], pad, probes)):
             cli.say(f"finetune: {said}")
-    model = train.tuning.apply(model, built.head, streams.key("init", 1)).to(group.device)
+    model, new = tuned(built, train.tuning, params.model.head == "kept", streams.key("init", 1))
+    model = model.to(group.device)
     fit(model, schema, base, params.model.overrides)
     note = padding_note(model, held_out, head, group.device)
     if note and group.rank == 0:
@@ -236,10 +238,12 @@ def _assemble(
     answers = whole(held_out)
     classes = head.balanced(whole(rows)) if train.class_weights == "balanced" else None
     loss = Loss(head, train.objective, classes, train.precision)
-    batches = Batches(model, rows, plan, loss, train.tuning.paces(model), streams, group)
+    paces = train.tuning.paces(model)
+    batches = Batches(model, rows, plan, loss, train.regularise, new, paces, streams, group)
     stopping = train.early_stopping
     settings = Settings(
         weight_decay=train.weight_decay, betas=train.betas, epsilon=train.epsilon, clip_norm=train.clip_norm,
+        average=train.average,
         evaluate_every=plan.steps_per_epoch if train.evaluate_every == "epoch" else train.evaluate_every,
         checkpoint_every=train.checkpoint_every, scores=tuple(scores.METRICS), best_metric=train.best_metric,
         higher=scores.METRICS[train.best_metric].better == "higher",

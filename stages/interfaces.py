@@ -206,6 +206,12 @@ class Head(Protocol):
     def losses(self, outputs: Tensor, part: Part, smoothing: float) -> Tensor:
         """Return (N,): the losses of outputs (M, C); `smoothing` spreads a share over all classes."""
 
+    def log_probabilities(self, outputs: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """Return (N, D, K), the log-probabilities of D choices among K for each loss, and (N, D), which are true.
+
+        The loss is the mean of their cross-entropies. Raises InputError for outputs that are no probabilities.
+        """
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -242,11 +248,56 @@ class Tuning(Protocol):
         """Return PEFT's adapter_config.json of a model that `apply` returned, None where PEFT has no such method."""
 
 
+class Forward(Protocol):
+    """The forward pass over a shard of T real tokens, one window after another, with H numbers an embedding."""
+
+    @property
+    def windows(self) -> Tensor:
+        """Return (T,) int64: which window of the shard each token is of."""
+
+    @property
+    def weights(self) -> Tensor:
+        """Return (N,) float32: the weight of each loss."""
+
+    def still(self) -> Tensor:
+        """Return (T, H) float32 zeros."""
+
+    def noise(self) -> Tensor:
+        """Return (T, H) float32, uniform in [-1, 1): of each window a function of (seed, step, window) alone."""
+
+    def __call__(self, shift: Tensor | None = None, again: bool = False) -> Tensor:
+        """Return (M, C) float32; `shift` (T, H) is added to the input embeddings, `again` repeats the dropout masks."""
+
+
 class Objective(Protocol):
     """What is minimised: one name of `train.objective`."""
 
-    def losses(self, forward: Callable[[], Tensor], head: Head, part: Part) -> Tensor:
-        """Return the losses (N,) float32; `forward` computes the outputs (M, C), anew at every call."""
+    def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
+        """Return the losses (N,) float32; `forward` may be called several times."""
+
+
+class Regulariser(Protocol):
+    """What holds the weights to those of the start: one name of `train.regularise`."""
+
+    holds: ClassVar[bool]  # whether it does: then the weights of the start are kept in memory
+
+    def penalty(self, weight: Tensor, start: Tensor, new: bool) -> Tensor | None:
+        """Return what a parameter adds to a batch's loss; `start`: what it was; `new`: whether it was drawn."""
+
+    def factor(self, shape: Sequence[int], new: bool, draw: Callable[[], np.random.Generator]) -> Tensor | None:
+        """Return a step's factors F of a weight matrix, None to leave it: its forward passes see start + F (w - start).
+
+        `draw` returns the generator of this step and parameter.
+        """
+
+
+class Average(Protocol):
+    """Which weights are validated and kept: one name of `train.average`."""
+
+    averages: ClassVar[bool]  # whether they are others than the last step's: then they are kept in memory
+
+    def rate(self, step: int, steps: int, epoch: int) -> float:
+        """Return how far the average moves to the weights after `step` of `steps`, [0, 1]; an epoch has `epoch`."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,13 @@ from stages.core.errors import InputError
 from stages.inference import outputs, padding_note
 from stages.interfaces import Head, TokenRows
 from stages.models import build, compute, is_packed, load
+from stages.objectives.fgm import FGM
 from stages.repro.draws import undrawn
 from stages.repro.group import Alone
 from stages.targets.classes.head import Head as Classes
 from stages.targets.tags.head import Head as Tags
 from stages.training.dropout import Masks
+from stages.training.shard import Shard
 
 PAGE = Path(__file__).parents[1] / "docs/architectures.md"
 CPU = torch.device("cpu")
@@ -190,6 +192,38 @@ def test_what_is_taken_is_exact(tmp_path: Path, row: Row, target: str) -> None:
     first.save_pretrained(tmp_path / "saved")
     again = outputs(load(tmp_path / "saved", head), rows, head, Alone(CPU), "x")
     assert found.tobytes() == again.tobytes()
+
+
+def shard(model: Any, part: Any, head: Head) -> Shard:
+    """Return the forward pass over windows as the adversarial objectives ask for it."""
+    weights = torch.ones(len(head.weights(part, None)))
+    return Shard(model, head, part, model.config.pad_token_id, CPU, "float32", weights, lambda: None, lambda _: None)
+
+
+@pytest.mark.parametrize("name", ["BERT", "ELECTRA", "DeBERTa-v2, v3", "ModernBERT", "Longformer", "GPT-2", "Gemma"])
+def test_a_shift_of_the_embeddings_stands_for_another_token(tmp_path: Path, name: str) -> None:
+    (row,) = [row for row in ROWS if row.name == name]
+    model, rows = built(base(tmp_path, row.config)).eval(), token_rows(row.config["pad_token_id"])
+    head, part = HEADS["classes"], rows.take(np.arange(4))
+    other = {**part, "input_ids": [np.concatenate([ids[-2::-1], ids[-1:]]) for ids in part["input_ids"]]}
+    one, two = (torch.from_numpy(np.concatenate(p["input_ids"])).long() for p in (part, other))
+    look = model.get_input_embeddings()
+    with torch.no_grad():
+        found, wanted = shard(model, part, head)(look(two) - look(one)), shard(model, other, head)()
+        before = shard(model, part, head)()
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    assert (found - before).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["BART", "T5"])
+def test_embeddings_that_are_not_read_once_are_not_perturbed(tmp_path: Path, name: str) -> None:
+    (row,) = [row for row in ROWS if row.name == name]
+    model, rows = built(base(tmp_path, row.config)).eval(), token_rows(row.config["pad_token_id"])
+    part = rows.take(np.arange(4))
+    with pytest.raises(
+        InputError, match=r"^train.objective: \w+ reads its input embedding 0 times a pass, wanted once"
+    ):
+        FGM().losses(shard(model, part, HEADS["classes"]), HEADS["classes"], part)
 
 
 @pytest.mark.parametrize(

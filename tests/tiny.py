@@ -90,8 +90,10 @@ train:
   clip_norm: 1.0
   precision: float32
   objective: {name: plain}
+  regularise: {name: none}
   class_weights: none
   tuning: {name: full}
+  average: {name: none}
   evaluate_every: epoch
   early_stopping: null
   best_metric: loss

@@ -26,7 +26,8 @@ from stages.core.errors import InputError, nearest
 PARAMS = Path("params.yaml")
 SECTIONS = ("seed", "seed_streams", "input", "target", "data", "model", "tokenize", "train", "evaluate")
 # Packages that hold nothing but a registry: adding a plug-in to one changes no stage.
-REGISTRIES = frozenset(f"stages.{room}" for room in ("formats", "inputs", "objectives", "sources", "targets", "tuning"))
+ROOMS = ("averages", "formats", "inputs", "objectives", "regularisers", "sources", "targets", "tuning")
+REGISTRIES = frozenset(f"stages.{room}" for room in ROOMS)
 _ELSEWHERE = "read by another stage"
 Elsewhere = Annotated[Any, _ELSEWHERE]
 

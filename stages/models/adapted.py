@@ -13,7 +13,7 @@ from torch import Tensor
 from stages.core.errors import InputError
 from stages.core.files import read_object, write_json
 from stages.core.params import Section, choice, decode, options_of
-from stages.interfaces import Tuning
+from stages.interfaces import Built, Tuning
 from stages.repro import digests
 from stages.tuning import TUNING
 
@@ -30,6 +30,17 @@ class Told(Section):
     """What task.json says of an adapter's method."""
 
     train: Train
+
+
+def tuned(built: Built, tuning: Tuning, kept: bool, key: int) -> tuple[Any, frozenset[str]]:
+    """Return the model that learns by `tuning`, and the names of what was drawn: head, unless `kept`, and additions.
+
+    What is added is a function of `key`. Raises InputError for a method that does not fit the model.
+    """
+    own = {name for name, _ in built.model.named_parameters()}
+    model = tuning.apply(built.model, built.head, key)
+    added = {name for name, parameter in model.named_parameters() if parameter.requires_grad and name not in own}
+    return model, frozenset(added | (set() if kept else built.head))
 
 
 def save(model: Any, tuning: Tuning, head: frozenset[str], base: Path, folder: Path) -> dict[str, Any]:
@@ -83,8 +94,8 @@ def put(model: Any, told: Mapping[str, Any], folder: Path) -> Any:
     Raises InputError unless the file has just the tensors that the method adds, and those of the head.
     """
     tuning: Tuning = decode(Told, {"train": {"tuning": told.get("tuning")}}, {}, str(folder / TASK)).train.tuning
-    tuned: Any = tuning.apply(model, frozenset(told["head"]), 0)
-    wanted: Mapping[str, Tensor] = tuning.learnt(tuned)
+    made: Any = tuning.apply(model, frozenset(told["head"]), 0)
+    wanted: Mapping[str, Tensor] = tuning.learnt(made)
     path = folder / WEIGHTS
     if not path.is_file():
         raise InputError(f"{path}: missing")
@@ -96,4 +107,4 @@ def put(model: Any, told: Mapping[str, Any], folder: Path) -> Any:
             if tensor.shape != held[name].shape:
                 raise InputError(f"{path}: {name}: found shape {tuple(held[name].shape)}, wanted {tuple(tensor.shape)}")
             tensor.copy_(held[name])
-    return tuned
+    return made

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from stages.interfaces import Head, Part
+from stages.interfaces import Forward, Head, Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +19,6 @@ class Smoothed:
 
     smoothing: Annotated[float, Field(gt=0, lt=1, description="share spread over all classes, (0, 1)")] = 0.1
 
-    def losses(self, forward: Callable[[], Tensor], head: Head, part: Part) -> Tensor:
+    def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
         """Return the smoothed cross-entropy of each output; see stages.interfaces.Objective."""
         return head.losses(forward(), part, self.smoothing)

@@ -60,6 +60,10 @@ class Plain:
         """Raise InputError: there are no classes."""
         raise InputError("train.class_weights: wanted none, since this target has no classes")
 
+    def log_probabilities(self, outputs: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """Raise InputError: the outputs are no probabilities."""
+        raise InputError("train.objective: focal and rdrop need classes, which this target has not: set plain")
+
 
 @dataclass(frozen=True)
 class Labelled(Plain):
@@ -95,6 +99,10 @@ class Labelled(Plain):
         labels = torch.from_numpy(self.labels(part)).to(outputs.device)
         return torch.nn.functional.cross_entropy(outputs, labels, reduction="none", label_smoothing=smoothing)
 
+    def log_probabilities(self, outputs: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """Return those of the labels, (M, 1, C), and the label of each output, (M, 1)."""
+        return one_choice(outputs, self.labels(part))
+
 
 @dataclass(frozen=True)
 class OfWindows(Labelled):
@@ -109,6 +117,13 @@ class OfWindows(Labelled):
         """Set the labels, of which each window has one."""
         super().configure(config)
         config.problem_type = "single_label_classification"
+
+
+def one_choice(outputs: Tensor, truth: Ints) -> tuple[Tensor, Tensor]:
+    """Return the log-probabilities of outputs (M, C) as (M, 1, C), and `truth` (M,) as (M, 1)."""
+    import torch
+
+    return outputs.log_softmax(dim=1)[:, None], torch.from_numpy(truth).to(outputs.device)[:, None]
 
 
 def set_labels(config: Any, labels: Sequence[str]) -> None:

@@ -15,7 +15,9 @@ import torch
 from stages.core import progress
 from stages.core.errors import InputError
 from stages.core.files import tsv_line
+from stages.interfaces import Average
 from stages.training import checkpoint, optimiser
+from stages.training.averaging import Averaged
 from stages.training.curves import Curve, intact
 from stages.training.schedule import Schedule
 from stages.training.step import Batches, Gradient
@@ -34,6 +36,7 @@ class Settings:
     betas: tuple[float, float]
     epsilon: float
     clip_norm: float | None
+    average: Average
     evaluate_every: int  # steps
     checkpoint_every: int  # steps
     scores: tuple[str, ...]  # what `validate` returns, in the order of the columns of validation.tsv
@@ -45,7 +48,7 @@ class Settings:
 
 @dataclass
 class State:
-    """What changes as the run goes on, besides weights and moments: all of it is in a checkpoint."""
+    """What changes as the run goes on, besides weights, moments and average: all of it is in a checkpoint."""
 
     step: int = 0  # steps taken
     best_step: int = 0
@@ -76,7 +79,8 @@ class Loop:
             self.learning, batches.paces, settings.weight_decay, settings.betas, settings.epsilon
         )
         self.moments = optimiser.state_of(self.optimiser, {p: n for n, p in self.learning.items()})
-        kept = [*self.learning.values(), *self.moments.values()]
+        self.averaged = Averaged(settings.average, self.learning)
+        kept = [*self.learning.values(), *self.moments.values(), *self.averaged.tensors.values()]
         with torch.no_grad():  # once for all workers, where they share memory: each updates what it owns
             for tensor, shared in zip(kept, self.group.share(kept), strict=True):
                 tensor.set_(shared)
@@ -149,6 +153,8 @@ class Loop:
             group["lr"] = rate * group["pace"]
         with self.batches.assigned(gradient, 1.0 if clip is None else clip / (gradient.norm + 1e-6)):
             self.optimiser.step()
+            plan = self.batches.plan
+            self.averaged.follow(self.state.step, plan.steps, plan.steps_per_epoch, self.batches.owns)
         return gradient
 
     def _evaluation_due(self) -> bool:
@@ -156,7 +162,8 @@ class Loop:
 
     def _evaluate(self) -> bool:
         """Measure on the validation split; return whether these weights are the best so far."""
-        found = dict(self.validate(self.model))
+        with self.averaged.instated():
+            found = dict(self.validate(self.model))
         state, settings = self.state, self.settings
         if self.group.rank == 0:
             epoch = round(state.step / self.batches.plan.steps_per_epoch, 4)
@@ -171,7 +178,8 @@ class Loop:
             return False
         state.best, state.best_step = found, state.step
         if self.group.rank == 0:
-            checkpoint.save(self.scratch / "best", state.step, {"weights": self.learning}, {}, kept=BESTS_KEPT)
+            weights = {"weights": self.averaged.weights()}
+            checkpoint.save(self.scratch / "best", state.step, weights, {}, kept=BESTS_KEPT)
         return True
 
     def _patience_ended(self) -> bool:
@@ -182,7 +190,8 @@ class Loop:
             return
         marks = {name: curve.mark() for name, curve in self.curves.items()}
         kept = {"loop": vars(self.state), "curves": marks}
-        checkpoint.save(self.scratch, self.state.step, {"weights": self.learning, "moments": self.moments}, kept)
+        tensors = {"weights": self.learning, "moments": self.moments, "average": self.averaged.tensors}
+        checkpoint.save(self.scratch, self.state.step, {stem: of for stem, of in tensors.items() if of}, kept)
 
     def _leave(self) -> None:
         self._save()
@@ -204,8 +213,8 @@ class Loop:
         if kept is None:
             return
         self.state = State(**kept)
-        ours = {**self.learning, **self.moments}
-        theirs = {} if found is None else {**found.tensors["weights"], **found.tensors["moments"]}
+        ours = {**self.learning, **self.moments, **self.averaged.tensors}
+        theirs = {} if found is None else {name: t for of in found.tensors.values() for name, t in of.items()}
         values = [theirs.get(name, torch.empty(t.shape)) for name, t in ours.items()]
         self.group.broadcast(values)
         with torch.no_grad():
@@ -237,14 +246,17 @@ class Loop:
         return None, {}
 
     def _restore_best(self) -> None:
-        if self.group.rank != 0:
-            return
-        found = (b for b in checkpoint.latest(self.scratch / "best") if b.step == self.state.best_step)
-        best = next((b.tensors["weights"] for b in found), None)
-        if best is None:
-            raise InputError(
-                f"{self.scratch / 'best'}: the best weights were removed while the stage ran; start it again"
-            )
+        """Give every worker the best weights: what follows may compute with them on all."""
+        best: dict[str, Any] = {}
+        if self.group.rank == 0:
+            found = (b for b in checkpoint.latest(self.scratch / "best") if b.step == self.state.best_step)
+            best = next((dict(b.tensors["weights"]) for b in found), {})
+            if not best:
+                raise InputError(
+                    f"{self.scratch / 'best'}: the best weights were removed while the stage ran; start it again"
+                )
+        values = [best.get(name, torch.empty(p.shape)) for name, p in self.learning.items()]
+        self.group.broadcast(values)
         with torch.no_grad():
-            for name, parameter in self.learning.items():
-                parameter.copy_(best[name])
+            for parameter, value in zip(self.learning.values(), values, strict=True):
+                parameter.copy_(value)

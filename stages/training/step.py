@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,19 @@ import torch
 from torch import Tensor
 
 from stages.core.errors import InputError
-from stages.interfaces import Head, Objective, Pace, Part, TokenRows
-from stages.models import compute, takes_segments
+from stages.interfaces import Forward, Head, Objective, Pace, Part, Regulariser, TokenRows
+from stages.models import takes_segments
 from stages.repro.draws import undrawn
 from stages.repro.streams import Streams
 from stages.repro.workers import Group
 from stages.training import embedding
+from stages.training.anchor import Anchor
 from stages.training.dropout import Masks
 from stages.training.plan import Plan
 from stages.training.reduction import Reduction, owned, tree_sum
+from stages.training.shard import Shard
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -41,31 +45,31 @@ class Loss:
 
     head: Head
     objective: Objective
-    classes: np.ndarray[Any, Any] | None  # (C,) float32: weights of the classes, or None for all ones
+    classes: Floats | None  # (C,): weights of the classes, or None for all ones
     precision: str  # float32, or bfloat16 for matrix products alone
 
-    def __call__(self, model: Any, part: Part, pad: int, device: torch.device) -> Tensor:
+    def __call__(self, forward: Forward, part: Part) -> Tensor:
         """Return the weighted sum of the losses of a shard (scalar)."""
+        return (self.objective.losses(forward, self.head, part) * forward.weights).sum()
 
-        def forward() -> Tensor:
-            half = self.precision == "bfloat16"
-            with torch.autocast(device.type, torch.bfloat16) if half else contextlib.nullcontext():
-                return compute(model, self.head, part, pad, device).float()
-
-        losses = self.objective.losses(forward, self.head, part)
-        weights = torch.from_numpy(self.head.weights(part, self.classes)).to(losses.device)
-        return (losses * weights).sum()
+    def weights(self, part: Part) -> Floats:
+        """Return the weight of each loss of a shard, (N,)."""
+        return self.head.weights(part, self.classes)
 
     def weight(self, part: Part) -> float:
         """Return what the sum over a shard adds to what a batch is divided by: the sum of its outputs' weights."""
-        return float(self.head.weights(part, self.classes).sum(dtype=np.float64))
+        return float(self.weights(part).sum(dtype=np.float64))
 
 
 class Batches:
-    """Computes the gradient of each batch of `plan` for `model`, whose input embedding it exchanges."""
+    """Computes the gradient of each batch of `plan` for `model`, whose input embedding it exchanges.
+
+    `regulariser` holds the model to the weights that it has now; `new` names the parameters that were drawn.
+    """
 
     def __init__(
-        self, model: Any, rows: TokenRows, plan: Plan, loss: Loss, paces: Mapping[str, Pace],
+        self, model: Any, rows: TokenRows, plan: Plan, loss: Loss, regulariser: Regulariser, new: Collection[str],
+        paces: Mapping[str, Pace],
         streams: Streams, group: Group,
     ) -> None:  # fmt: skip
         self.model = model
@@ -89,6 +93,7 @@ class Batches:
             room.append(min(plan.batch_size * int(plan.lengths.max()) + 1, most) * width)
             cost.append(room[-1] + most * width)
         self.reduce = Reduction(room, cost, group)
+        self.anchor = Anchor(regulariser, model, new, self.embedding, streams, group)
 
     def gradient(self, step: int, stop: bool) -> Gradient:
         """Return the reduced gradient of the batch of `step`; `stop` tells all workers that this one wants to stop.
@@ -108,9 +113,11 @@ class Batches:
         def leaf(index: int, onto: list[Tensor] | None) -> list[Tensor]:
             for place, parameter in enumerate(leaves):
                 parameter.grad = None if onto is None else onto[place]
-            self.masks.begin(self.streams.key("dropout", step, index))
-            with undrawn(self.model), self.masks:
-                loss = self.loss(self.model, parts[index], self.rows.pad, self.group.device) / weight
+            forward = self._forward(step, index, parts[index], shards[index])
+            with undrawn(self.model), self.masks, self.anchor.mixed(step):
+                loss = self.loss(forward, parts[index]) / weight
+            penalty = self.anchor.penalty() if index == 0 else None  # once a batch, whoever computes its first shard
+            loss = loss if penalty is None else loss + penalty
             loss.backward()  # type: ignore[no-untyped-call]
             summed = [p.grad if p.grad is not None else torch.zeros_like(p) for p in leaves]
             return [
@@ -139,6 +146,17 @@ class Batches:
         before = self.paces.get(name, Pace()).epoch * self.plan.steps_per_epoch
         return max(0, steps - before)
 
+    def _forward(self, step: int, index: int, part: Part, rows: np.ndarray[Any, Any]) -> Shard:
+        """Return the forward pass over shard `index` of a step: `part`, of the windows at `rows`."""
+        key = self.streams.key("dropout", step, index)
+        self.masks.begin(key)
+        return Shard(
+            self.model, self.loss.head, part, self.rows.pad, self.group.device, self.loss.precision,
+            weights=torch.from_numpy(self.loss.weights(part)).to(self.group.device),
+            begin=lambda: self.masks.begin(key),
+            draw=lambda place: self.streams.generator("perturbation", step, int(rows[place])),
+        )  # fmt: skip
+
     def _part(self, rows: np.ndarray[Any, Any], epoch: int) -> Part:
         """Return the windows at `rows` as they are learnt from in an epoch."""
 
@@ -146,6 +164,11 @@ class Batches:
             return self.streams.generator("prepare", epoch, int(rows[place]))
 
         return self.loss.head.prepared(self.rows.take(rows), draw)
+
+    def owns(self, parameter: Tensor) -> bool:
+        """Return whether this worker updates a learning parameter."""
+        leaf = next((i for i, p in enumerate(self.parameters) if p is parameter), len(self.parameters))
+        return self.reduce.owns(leaf)
 
     @contextlib.contextmanager
     def assigned(self, gradient: Gradient, factor: float) -> Iterator[None]:

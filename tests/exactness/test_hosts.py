@@ -43,7 +43,13 @@ def join(warm: Warm, hosts: list[Path], port: int, rank: int, seconds: float = 6
     )  # fmt: skip
 
 
-def test_two_hosts_make_what_one_makes(warm: Warm, hosts: list[Path], ledger: Ledger) -> None:
+METHODS = {"objective": "{name: pgd}", "regularise": "{name: mixout}", "average": "{name: ema}"}
+
+
+@pytest.mark.parametrize("changes", [{}, METHODS], ids=["default", "methods"])
+def test_two_hosts_make_what_one_makes(warm: Warm, hosts: list[Path], ledger: Ledger, changes: dict[str, str]) -> None:
+    for host in hosts:
+        tiny.set_params(host, **changes)
     alone, port = undisturbed(warm, hosts[0]), free_port()
     ended = [started.wait() for started in [join(warm, hosts, port, rank) for rank in (0, 1)]]
     assert ended == [(0, ""), (0, "")]

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from stages.averages import AVERAGES
 from stages.core import yaml12
 from stages.core.params import dvc_keys
 from stages.formats import FORMATS
 from stages.inputs import INPUTS
 from stages.objectives import OBJECTIVES
+from stages.regularisers import REGULARISERS
 from stages.sources import SOURCES
 from stages.targets import TARGETS
 from stages.tuning import TUNING
@@ -25,11 +27,12 @@ from tests.pipeline.closure import ROOT, closure, dependencies
 
 STAGES = ("download", "preprocess", "tokenize", "finetune", "evaluate")
 COMPUTING = STAGES[1:]
-ROOMS = ("formats", "inputs", "objectives", "sources", "targets", "tuning")
+ROOMS = ("averages", "formats", "inputs", "objectives", "regularisers", "sources", "targets", "tuning")
 REGISTRIES = {f"stages/{room}/__init__.py" for room in ROOMS}
 REGISTERED = {
     "data.format.name": FORMATS, "data.source.kind": SOURCES, "input.name": INPUTS, "model.source.kind": SOURCES,
-    "target.name": TARGETS, "train.objective.name": OBJECTIVES, "train.tuning.name": TUNING,
+    "target.name": TARGETS, "train.average.name": AVERAGES, "train.objective.name": OBJECTIVES,
+    "train.regularise.name": REGULARISERS, "train.tuning.name": TUNING,
 }  # fmt: skip
 GRAPH: dict[str, Any] = yaml12.read(ROOT / "dvc.yaml")[0]["stages"]
 

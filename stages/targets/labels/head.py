@@ -34,6 +34,13 @@ class Head(Plain):
         losses = torch.nn.functional.binary_cross_entropy_with_logits(outputs, wanted, reduction="none")
         return losses.mean(dim=1)
 
+    def log_probabilities(self, outputs: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """Return those of each label to be absent and to be there, (rows, L, 2), and whether it is, (rows, L)."""
+        import torch
+
+        wanted = torch.from_numpy(held(part, self.space).astype(np.int64)).to(outputs.device)
+        return torch.nn.functional.logsigmoid(torch.stack([-outputs, outputs], dim=-1)), wanted
+
 
 def held(part: Mapping[str, Any], space: Mapping[str, Any]) -> NDArray[np.bool_]:
     """Return which labels each row has, (rows, L)."""

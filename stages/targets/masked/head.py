@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.interfaces import Part, TokenRows
-from stages.targets.heads import Plain
+from stages.targets.heads import Plain, one_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,6 +101,10 @@ class Head(Plain):
 
         tokens = torch.from_numpy(np.concatenate(part["tokens"])).to(outputs.device)
         return torch.nn.functional.cross_entropy(outputs, tokens, reduction="none", label_smoothing=smoothing)
+
+    def log_probabilities(self, outputs: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """Return those of the tokens, (M, 1, vocabulary), and the token that is hidden, (M, 1)."""
+        return one_choice(outputs, np.concatenate(part["tokens"]))
 
 
 def _with(ids: NDArray[Any], places: Ints, tokens: Any) -> NDArray[Any]:

@@ -52,14 +52,30 @@ class Head(Plain):
         import torch
 
         refuse_smoothing(smoothing)
+        spread, places = self._spread(outputs, part, -torch.inf)
+        losses = torch.nn.functional.cross_entropy(spread, places, reduction="none")  # (rows, 2)
+        return losses.mean(dim=1)
+
+    def log_probabilities(self, outputs: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """Return those of a window's tokens to be each end, (rows, 2, most tokens), and which they are, (rows, 2).
+
+        A shorter window's missing tokens have probability 0, by a logarithm that is finite.
+        """
+        import torch
+
+        spread, places = self._spread(outputs, part, torch.finfo(outputs.dtype).min)
+        return spread.log_softmax(dim=1).transpose(1, 2), places
+
+    def _spread(self, outputs: Tensor, part: Part, missing: float) -> tuple[Tensor, Tensor]:
+        """Return the outputs of each window side by side, (rows, most tokens, 2), and its two ends, (rows, 2)."""
+        import torch
+
         counts, wanted = self.units(part), ends(part)
         row = torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
         column = torch.from_numpy(np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts))
-        spread = outputs.new_full((len(counts), int(counts.max()), 2), -torch.inf)
+        spread = outputs.new_full((len(counts), int(counts.max()), 2), missing)
         spread = spread.index_put((row.to(outputs.device), column.to(outputs.device)), outputs)
-        places = torch.from_numpy(wanted).to(outputs.device)
-        losses = torch.nn.functional.cross_entropy(spread, places, reduction="none")  # (rows, 2)
-        return losses.mean(dim=1)
+        return spread, torch.from_numpy(wanted).to(outputs.device)
 
 
 def kept(begins: NDArray[np.int32]) -> Ints:
