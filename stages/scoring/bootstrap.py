@@ -23,8 +23,8 @@ LEVEL = 0.95
 ROWS_AT_ONCE = 1_000_000  # examples drawn at a time: bounds the memory (about 30 MB)
 
 
-def intervals(judged: Any, metrics: Mapping[str, Metric], resamples: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Return the (lower, upper) ends for each of `metrics`; `judged` are N examples, N at least 1.
+def resampled(judged: Any, metrics: Mapping[str, Metric], resamples: int, seed: int) -> dict[str, NDArray[Any]]:
+    """Return each of `metrics` in every resample, (R,); `judged` are N examples, N at least 1.
 
     A metric without counts wants `judged.take(indices)`, the examples at `indices` in that order, some several times.
     """
@@ -45,9 +45,16 @@ def intervals(judged: Any, metrics: Mapping[str, Metric], resamples: int, seed: 
                 drawn[name].append(np.array([metric.value(judged.take(sample)) for sample in chosen]))
             else:
                 drawn[name].append(np.asarray(metric.value(sums[metric.counts])))
+    return {name: np.concatenate(parts) for name, parts in drawn.items()}
+
+
+def ends(values: NDArray[Any]) -> tuple[float, float]:
+    """Return the (lower, upper) ends of the interval of a score that is `values` (R,) in the resamples."""
     tail = (1 - LEVEL) / 2
-    found = {}
-    for name, parts in drawn.items():
-        lower, upper = np.quantile(np.concatenate(parts), (tail, 1 - tail)).tolist()
-        found[name] = (lower, upper)
-    return found
+    lower, upper = np.quantile(values, (tail, 1 - tail)).tolist()
+    return lower, upper
+
+
+def intervals(judged: Any, metrics: Mapping[str, Metric], resamples: int, seed: int) -> dict[str, tuple[float, float]]:
+    """Return the ends for each of `metrics`; see `resampled`."""
+    return {name: ends(values) for name, values in resampled(judged, metrics, resamples, seed).items()}

@@ -15,8 +15,11 @@ from stages.scoring.calibration import drawn, expected_calibration_error, reliab
 from stages.scoring.classification import Tally
 from stages.scoring.curves import MACRO, MICRO, precision_recall
 from stages.scoring.metric import Metric, counted, mean
+from stages.scoring.mixing import of_labels as mixed
 from stages.scoring.report import BARS, LINES, Options, Report, Wrong, report_of
 from stages.targets.labels.metrics import LOSS, MACRO_F1, MICRO_F1, SUBSET, Floats, Judged, tallied
+
+__all__ = ["METRICS", "mixed", "render", "report", "table", "worst", "wrong"]
 
 WIDEST = 60  # characters of a label's name in the report
 

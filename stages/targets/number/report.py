@@ -12,8 +12,11 @@ from scipy.stats import rankdata
 
 from stages.interfaces import Value
 from stages.scoring.metric import Metric, counted, mean
+from stages.scoring.mixing import of_numbers as mixed
 from stages.scoring.report import BARS, LINES, Options, Report, Wrong, report_of
 from stages.targets.number.metrics import PEARSON, RMSE, Floats, Judged, moments, pearson_of, squares
+
+__all__ = ["METRICS", "mixed", "render", "report", "table", "worst", "wrong"]
 
 STRIPES = 20  # of the residuals' histogram, and of the numbers in the curve
 

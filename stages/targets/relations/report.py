@@ -12,10 +12,11 @@ from stages.interfaces import Value
 from stages.scoring import class_report
 from stages.scoring.class_report import render, report_of_classes, table, worst, wrong
 from stages.scoring.classification import Tally
+from stages.scoring.mixing import of_classes as mixed
 from stages.scoring.report import Options, Report, rounded
 from stages.targets.relations.metrics import F1, Judged, names_of, tallied
 
-__all__ = ["METRICS", "render", "report", "table", "worst", "wrong"]
+__all__ = ["METRICS", "mixed", "render", "report", "table", "worst", "wrong"]
 
 METRICS = {"relation_f1": F1, **class_report.METRICS}
 

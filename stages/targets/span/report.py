@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from stages.interfaces import Value
 from stages.scoring.metric import Metric, counted, mean
+from stages.scoring.mixing import of_numbers as mixed
 from stages.scoring.report import BARS, LINES, Options, Report, Wrong, report_of
 from stages.targets.span.metrics import OVERLAP, Floats, Judged, Place, overlap
+
+__all__ = ["METRICS", "mixed", "render", "report", "table", "worst", "wrong"]
 
 SHOWN = 60  # characters of the passage to either side of an answer
 TOLD = 5  # candidates that predict tells

@@ -14,8 +14,11 @@ from stages.core.shown import cut, plotted, terminal
 from stages.interfaces import Value
 from stages.scoring.calibration import drawn, expected_calibration_error, reliability
 from stages.scoring.metric import Metric
+from stages.scoring.mixing import of_classes as mixed
 from stages.scoring.report import BARS, LINES, MATRIX, Options, Report, Wrong, report_of
 from stages.targets.tags.metrics import ACCURACY, F1, LOSS, Judged, ratio, tallied
+
+__all__ = ["METRICS", "mixed", "render", "report", "table", "worst", "wrong"]
 
 NONE = "no span"  # what a span is taken for that the other side has not
 WIDEST = 60  # characters of a type's name in the report
