@@ -115,12 +115,20 @@ def tokenized(task: Task, root: Path, tree: dict[str, Any]) -> None:
     )
 
 
-def killed_and_resumed(warm: Warm, root: Path) -> None:
-    """Train anew in a folder as two workers that are killed (-9) behind their first checkpoint, then as four."""
+def retrained(warm: Warm, root: Path) -> None:
+    """Train anew in a folder as two workers."""
+    for name in ("models/finetuned", "metrics/finetune"):
+        shutil.rmtree(root / name, ignore_errors=True)
+    code, said = warm.run(root, REPRISE_WORKERS="2")
+    assert code == 0, said
+
+
+def killed_and_resumed(warm: Warm, root: Path, workers: int) -> None:
+    """Train anew in a folder as two workers that are killed (-9) behind their first checkpoint, then as `workers`."""
     for name in ("models/finetuned", "metrics/finetune"):
         shutil.rmtree(root / name, ignore_errors=True)
     fault = {"do": "kill", "at": "open metrics/finetune/trace.tsv", "which": 4}
     assert warm.start(root, fault, REPRISE_WORKERS="2").wait()[0] == -signal.SIGKILL
-    code, said = warm.run(root, REPRISE_WORKERS="4")
+    code, said = warm.run(root, REPRISE_WORKERS=str(workers))
     assert code == 0, said
     assert "goes on from step" in said

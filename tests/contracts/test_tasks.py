@@ -58,7 +58,7 @@ def test_what_is_written_is_told_by_forms(root: Path, task: Task) -> None:
 
 def test_two_workers_that_are_killed_write_the_same(root: Path, tmp_path: Path, warm: Warm) -> None:
     other = Path(shutil.copytree(root, tmp_path / "run", symlinks=True))
-    killed_and_resumed(warm, other)
+    killed_and_resumed(warm, other, 2)
     assert of_folder(other / "models/finetuned") == of_folder(root / "models/finetuned")
     assert of_folder(other / "metrics/finetune") == of_folder(root / "metrics/finetune")
 

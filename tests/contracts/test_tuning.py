@@ -24,7 +24,7 @@ from stages.models.adapted import base_of
 from stages.repro.digests import of_folder
 from stages.tuning import TUNING
 from tests import tiny
-from tests.contracts.tasks import CPU, MODEL, TASKS, Task, killed_and_resumed, params, tokenized
+from tests.contracts.tasks import CPU, MODEL, TASKS, Task, killed_and_resumed, params, retrained, tokenized
 from tests.exactness.warm import Warm
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -43,6 +43,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 BY_PEFT = {"lora", "dora", "ia3"}
 BESIDE = BY_PEFT | {"adapter", "prompt", "prefix"}  # saved without their base
+BY_FOUR = {"gradual", "merged", "prefix"}
 FIELDS = ("text-classes", "words-tags")
 
 
@@ -101,9 +102,13 @@ def logits(root: Path, task: Task, split: str = "validation") -> np.ndarray[Any,
     return outputs(load(root / "models/finetuned", head), rows, head, CPU, "test")
 
 
-def test_four_workers_go_on_where_two_were_killed(root: Path, tmp_path: Path, warm: Warm) -> None:
+def test_other_workers_write_the_same(root: Path, task: Task, method: str, tmp_path: Path, warm: Warm) -> None:
+    """Two of them; of texts killed and resumed, some by four."""
     other = Path(shutil.copytree(root, tmp_path / "run", symlinks=True))
-    killed_and_resumed(warm, other)
+    if task.input == "text":
+        killed_and_resumed(warm, other, 4 if method in BY_FOUR else 2)
+    else:
+        retrained(warm, other)
     assert of_folder(other / "models/finetuned") == of_folder(root / "models/finetuned")
     assert of_folder(other / "metrics/finetune") == of_folder(root / "metrics/finetune")
 

@@ -45,12 +45,13 @@ def marked(reproduced: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone
     ("change", "wanted"),
     [
         (
-            "-S train.tuning.name=bitfit -S train.objective.name=smoothed -S +train.objective.smoothing=0.1",
+            "-S train.tuning.name=bitfit -S train.objective.name=smoothed -S +train.objective.smoothing=0.1"
+            " -S '+model.overrides.hidden_act=relu'",
             ["finetune", "evaluate"],
         ),
         ("-S seed=7", FROM_SEED),
     ],
-    ids=["method and objective", "seed"],
+    ids=["method, objective and the model's own field", "seed"],
 )
 def test_a_change_runs_what_it_reaches(marked: Clone, change: str, wanted: list[str]) -> None:
     assert stages_run(marked.run(f"dvc exp run {change}")) == wanted

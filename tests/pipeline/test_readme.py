@@ -47,11 +47,6 @@ def test_another_learning_rate_runs_finetune_and_evaluate_alone(block: Ran) -> N
     assert "accuracy" in ran.said["dvc metrics diff"]
 
 
-def test_another_field_of_the_model_runs_finetune_and_evaluate_alone(block: Ran) -> None:
-    command = "dvc exp run -S '+model.overrides.hidden_act=relu'"
-    assert stages_run(block(command).said[command]) == ["finetune", "evaluate"]
-
-
 def test_data_of_ones_own_runs_every_stage(block: Ran) -> None:
     said = block("python -m stages.recipe tsv").said["dvc repro"]
     assert stages_run(said) == ["download", "preprocess", "tokenize", "finetune", "evaluate"]
