@@ -77,7 +77,7 @@ def main() -> None:
     parser = cli.parser("variance", __doc__)
     parser.add_argument("--recipe", metavar="NAME", help="merge this recipe into params.yaml first, for example smoke")
     parser.add_argument("--runs", type=int, default=10, metavar="N", help="in each group, 2 or more (%(default)s)")
-    parser.add_argument("--metric", default="accuracy", metavar="KEY", help="of metrics/evaluate.json (%(default)s)")
+    parser.add_argument("--metric", metavar="KEY", help="of metrics/evaluate.json (its main score)")
     parser.add_argument("--rev", default="HEAD", metavar="COMMIT", help="what to run (%(default)s)")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -85,7 +85,8 @@ def main() -> None:
         if asked.runs < 2:
             raise InputError(f"--runs: found {asked.runs}, wanted 2 or more: one run has no spread")
         claiming.tell(Path(), asked.rev)
-        found, used = made(Path(), git.commit(Path(), asked.rev), asked.recipe, asked.metric, asked.runs)
+        metric = asked.metric or claiming.main_metric(Path() / SCORES)
+        found, used = made(Path(), git.commit(Path(), asked.rev), asked.recipe, metric, asked.runs)
         page = write(found, used, claiming.STUDY)
         print(study_page.table(found), end="")
         print("".join(f"{line}\n" for line in study_page.doubts(found)), end="")

@@ -22,7 +22,7 @@ from stages.claims.runs import Run
 from stages.claims.series import Draw, Found, Library, Series
 from stages.core import cli
 from stages.core.errors import InputError, nearest
-from stages.core.files import SCRATCH, outputs, write_json
+from stages.core.files import SCRATCH, outputs, read_object, write_json
 from stages.project import git, objects
 from stages.repro import workers
 from stages.verification import numbers
@@ -118,6 +118,14 @@ def check_metric(metric: str, scores: Path | Run, where: str) -> None:
         known = list(numbers.scores(scores)) if scores.is_file() else [metric]
     if metric not in known:
         raise InputError(f"{where}: {metric!r} is not in {SCORES}{nearest(metric, known)}")
+
+
+def main_metric(path: Path) -> str:
+    """Return the main score of the metrics/evaluate.json at `path`. Raises InputError when it names none."""
+    named = read_object(path).get("metrics") if path.is_file() else None
+    if not named:
+        raise InputError(f"--metric: wanted, since {SCORES} names no main score: run `make repro` first, or name one")
+    return str(named[0][0])
 
 
 def draws(own: int, count: int) -> list[int]:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages import variance
-from stages.claims.claiming import STUDY
+from stages.claims.claiming import STUDY, main_metric
 from stages.claims.study import TOTAL, draws, shared, spread, study
 from stages.claims.study_page import doubts
 from stages.verification import plan
@@ -137,7 +137,7 @@ def test_each_stream_varies_alone_and_all_together(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project.claim(recipe="toy")
-    assert run(monkeypatch, "--recipe", "toy", "--runs", "2") == 0
+    assert run(monkeypatch, "--recipe", "toy", "--runs", "2", "--metric", "accuracy") == 0
     groups = json.loads(STUDY.read_text())["study"]["groups"]
     values = {name: group["values"] for name, group in groups.items()}
     assert values == {
@@ -156,7 +156,9 @@ def test_each_stream_varies_alone_and_all_together(
 
     for file in Path(".reprise/runs").glob("*.json"):
         file.unlink()
-    assert run(monkeypatch, "--recipe", "toy", "--runs", "2") == 0  # from metrics/variance.json alone
+    assert (
+        run(monkeypatch, "--recipe", "toy", "--runs", "2", "--metric", "accuracy") == 0
+    )  # from metrics/variance.json alone
     assert len(project.log) == 8
     assert {path: path.read_bytes() for path in Path("metrics").iterdir()} == before
 
@@ -165,12 +167,13 @@ def test_each_stream_varies_alone_and_all_together(
     ("arguments", "message"),
     [
         (["--runs", "1"], "--runs: found 1, wanted 2 or more: one run has no spread"),
-        (["--recipe", "tyo"], "--recipe: "),
+        (["--recipe", "tyo", "--metric", "accuracy"], "--recipe: "),
+        (["--recipe", "toy"], "--metric: wanted, since metrics/evaluate.json names no main score"),
         (
             ["--recipe", "toy", "--metric", "acuracy"],
             "--metric: 'acuracy' is not in metrics/evaluate.json (nearest: 'acc",
         ),
-        (["--rev", "nowhere"], "--rev: 'nowhere' names no commit"),
+        (["--rev", "nowhere", "--metric", "accuracy"], "--rev: 'nowhere' names no commit"),
     ],
 )
 def test_bad_input_is_told(
@@ -180,3 +183,9 @@ def test_bad_input_is_told(
     assert run(monkeypatch, *arguments) == 2
     assert message in capsys.readouterr().err
     assert not STUDY.exists()
+
+
+def test_the_main_score_is_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "evaluate.json"
+    path.write_text('{"f1": 0.5, "metrics": [["f1", "higher", null, 0.0], ["accuracy", "higher", null, 0.0]]}')
+    assert main_metric(path) == "f1"
