@@ -148,10 +148,9 @@ def test_evaluate_and_predict_read_it(root: Path, task: Task) -> None:
     assert len(list(predict.predict(root / "models/finetuned", told, examples, 5, CPU))) == 5
 
 
+@pytest.mark.parametrize("method", sorted(BY_PEFT), indirect=True, scope="module")
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # PEFT reads a name that transformers will drop
 def test_plain_peft_says_the_same(root: Path, task: Task, method: str) -> None:
-    if method not in BY_PEFT:
-        pytest.skip("PEFT has no such method")
     auto = {"text": "AutoModelForSequenceClassification", "words": "AutoModelForTokenClassification"}[task.input]
     labels = len(read_json(root / "models/finetuned/config.json")["id2label"])
     base = getattr(transformers, auto).from_pretrained(root / "models/base", num_labels=labels)
@@ -171,9 +170,8 @@ def test_plain_peft_says_the_same(root: Path, task: Task, method: str) -> None:
         at += len(theirs)
 
 
+@pytest.mark.parametrize("method", sorted(BESIDE), indirect=True, scope="module")
 def test_an_adapter_of_another_base_is_refused(root: Path, task: Task, method: str, tmp_path: Path) -> None:
-    if method not in BESIDE:
-        pytest.skip("saved whole")
     other = Path(shutil.copytree(root, tmp_path / "run", symlinks=True))
     (other / "models/base/README.md").write_text("another one")
     with pytest.raises(
