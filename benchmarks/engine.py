@@ -21,7 +21,7 @@ from stages.core.files import read_json
 from stages.core.params import load, part_of
 from stages.finetune import Params, _assemble
 from stages.inference import outputs, token_rows
-from stages.interfaces import Head, TokenRows
+from stages.learning import Head, TokenRows
 from stages.models import build, is_packed
 from stages.models.batch import collate
 from stages.repro.streams import Streams

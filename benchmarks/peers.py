@@ -29,7 +29,7 @@ from stages.core.files import read_json
 from stages.core.params import load
 from stages.finetune import Params
 from stages.inference import token_rows
-from stages.interfaces import TokenRows
+from stages.learning import TokenRows
 from stages.repro.streams import Streams
 from stages.scoring.classification import METRICS, Judged, softmax
 

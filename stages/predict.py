@@ -50,7 +50,8 @@ from stages.core.params import Section, choice, decode, part_of
 from stages.encoding import Encoder, load_encoder, windows
 from stages.formats.content import Encoding
 from stages.inputs import INPUTS
-from stages.interfaces import Input, Target, TokenRows, Value
+from stages.interfaces import Input, Target, Value
+from stages.learning import TokenRows
 from stages.predicting.reading import INPUT, KINDS, check, opened, reading
 from stages.repro.determinism import ensure_environment
 from stages.repro.workers import Group

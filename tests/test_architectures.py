@@ -16,7 +16,7 @@ import torch
 
 from stages.core.errors import InputError
 from stages.inference import outputs, padding_note
-from stages.interfaces import Head, TokenRows
+from stages.learning import Head, TokenRows
 from stages.models import build, compute, is_packed, load
 from stages.objectives.fgm import FGM
 from stages.repro.draws import undrawn

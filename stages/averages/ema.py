@@ -20,5 +20,5 @@ class EMA:
     averages: ClassVar[bool] = True
 
     def rate(self, step: int, steps: int, epoch: int) -> float:
-        """Return `(1 - d) / (1 - d^t)`; see stages.interfaces.Average."""
+        """Return `(1 - d) / (1 - d^t)`; see stages.learning.Average."""
         return (1 - self.decay) / (1 - self.decay**step)

@@ -24,7 +24,7 @@ class SWA:
     averages: ClassVar[bool] = True
 
     def rate(self, step: int, steps: int, epoch: int) -> float:
-        """Return 1 / n at the n-th point, 0 between two, 1 before all; see stages.interfaces.Average."""
+        """Return 1 / n at the n-th point, 0 between two, 1 before all; see stages.learning.Average."""
         every = epoch if self.every == "epoch" else self.every
         passed = max(0, math.ceil(self.start * steps / every) - 1)  # points that come too early
         points = step // every - passed

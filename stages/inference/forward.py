@@ -11,7 +11,7 @@ import numpy as np
 from stages.core import progress
 from stages.core.errors import InputError, refusals_told
 from stages.core.tables import Rows
-from stages.interfaces import Head, Part, TokenRows
+from stages.learning import Head, Part, TokenRows
 from stages.repro.draws import undrawn
 from stages.repro.workers import Group
 

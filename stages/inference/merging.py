@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stages.core.errors import InputError
-from stages.interfaces import Tuning
+from stages.learning import Tuning
 
 Outputs = np.ndarray[Any, np.dtype[np.float32]]
 

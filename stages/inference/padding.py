@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stages.core.errors import InputError, refusals_told
-from stages.interfaces import Head, TokenRows
+from stages.learning import Head, TokenRows
 from stages.repro.draws import undrawn
 
 if TYPE_CHECKING:

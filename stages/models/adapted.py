@@ -13,7 +13,7 @@ from torch import Tensor
 from stages.core.errors import InputError
 from stages.core.files import read_object, write_json
 from stages.core.params import Section, choice, decode, options_of
-from stages.interfaces import Built, Tuning
+from stages.learning import Built, Tuning
 from stages.repro import digests
 from stages.tuning import TUNING
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.interfaces import Part
+from stages.learning import Part
 
 if TYPE_CHECKING:
-    from stages.interfaces import Ints
+    from stages.learning import Ints
 
 FLAT = ("input_ids", "token_type_ids")
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from stages.core.errors import InputError, refusals_told
-from stages.interfaces import Built, Head
+from stages.learning import Built, Head
 from stages.models.adapted import adapter_in, base_of, put
 from stages.models.loading import config_of, drawn, read
 from stages.models.packed import pack

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stages.interfaces import Head, Part
+from stages.learning import Head, Part
 from stages.models.batch import collate, prompted, takes_segments
 from stages.models.packed import is_packed
 

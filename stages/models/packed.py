@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from stages.interfaces import Head
+from stages.learning import Head
 from stages.models.batch import takes_segments
 
 ATTENTION = "packed"  # the name under which transformers finds `attention`

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from stages.interfaces import Forward, Head, Part
+from stages.learning import Forward, Head, Part
 from stages.objectives.perturbation import losses_at, scaled
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class FGM:
     epsilon: Annotated[float, Field(gt=0, description="2-norm of a window's perturbation, > 0")] = 1.0
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
-        """Return the sum of both losses of each output; see stages.interfaces.Objective."""
+        """Return the sum of both losses of each output; see stages.learning.Objective."""
         import torch
 
         still = forward.still().requires_grad_()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from stages.interfaces import Forward, Head, Part
+from stages.learning import Forward, Head, Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,7 @@ class Focal:
     gamma: Annotated[float, Field(gt=0, le=10, description="how much less, (0, 10]; 0 would be plain")] = 2.0
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
-        """Return the focal loss of each output; see stages.interfaces.Objective.
+        """Return the focal loss of each output; see stages.learning.Objective.
 
         Raises InputError for a target whose outputs are no probabilities.
         """

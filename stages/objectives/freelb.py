@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from stages.interfaces import Forward, Head, Part
+from stages.learning import Forward, Head, Part
 from stages.objectives.perturbation import ascended, losses_at, start
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class FreeLB:
     steps: Annotated[int, Field(ge=2, le=100, description="passes that are learnt from, K, [2, 100]")] = 3
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
-        """Return the mean loss of each output; see stages.interfaces.Objective."""
+        """Return the mean loss of each output; see stages.learning.Objective."""
         shift = start(forward, self.epsilon).requires_grad_()
         total = losses = losses_at(shift, forward, head, part)
         for _ in range(self.steps - 1):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stages.interfaces import Forward, Head, Part
+from stages.learning import Forward, Head, Part
 
 if TYPE_CHECKING:
     from torch import Tensor

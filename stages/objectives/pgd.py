@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from stages.interfaces import Forward, Head, Part
+from stages.learning import Forward, Head, Part
 from stages.objectives.perturbation import ascended, losses_at, start
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class PGD:
     steps: Annotated[int, Field(ge=1, le=100, description="steps of the ascent, K, [1, 100]")] = 3
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
-        """Return the loss of each output at the end; see stages.interfaces.Objective."""
+        """Return the loss of each output at the end; see stages.learning.Objective."""
         shift = start(forward, self.epsilon)
         for _ in range(self.steps):
             shift.requires_grad_()

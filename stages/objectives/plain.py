@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stages.interfaces import Forward, Head, Part
+from stages.learning import Forward, Head, Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,5 +16,5 @@ class Plain:
     """The target's own loss: cross-entropy of classes and tags, squared error of numbers."""
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
-        """Return the loss of each output; see stages.interfaces.Objective."""
+        """Return the loss of each output; see stages.learning.Objective."""
         return head.losses(forward(), part, 0.0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from stages.interfaces import Forward, Head, Part
+from stages.learning import Forward, Head, Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +20,7 @@ class RDrop:
     alpha: Annotated[float, Field(gt=0, le=100, description="weight of the divergence, (0, 100]")] = 1.0
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
-        """Return the loss of each output; see stages.interfaces.Objective.
+        """Return the loss of each output; see stages.learning.Objective.
 
         Raises InputError for a target whose outputs are no probabilities.
         """

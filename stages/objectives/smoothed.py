@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from stages.interfaces import Forward, Head, Part
+from stages.learning import Forward, Head, Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,5 +20,5 @@ class Smoothed:
     smoothing: Annotated[float, Field(gt=0, lt=1, description="share spread over all classes, (0, 1)")] = 0.1
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
-        """Return the smoothed cross-entropy of each output; see stages.interfaces.Objective."""
+        """Return the smoothed cross-entropy of each output; see stages.learning.Objective."""
         return head.losses(forward(), part, self.smoothing)

@@ -26,7 +26,7 @@ class L2SP:
     holds: ClassVar[bool] = True
 
     def penalty(self, weight: Tensor, start: Tensor, new: bool) -> Tensor | None:
-        """Return the part of one parameter; see stages.interfaces.Regulariser."""
+        """Return the part of one parameter; see stages.learning.Regulariser."""
         return self.beta / 2 * weight.square().sum() if new else self.alpha / 2 * (weight - start).square().sum()
 
     def factor(self, shape: Sequence[int], new: bool, draw: Callable[[], np.random.Generator]) -> Tensor | None:

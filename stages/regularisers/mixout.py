@@ -30,7 +30,7 @@ class Mixout:
         return None
 
     def factor(self, shape: Sequence[int], new: bool, draw: Callable[[], np.random.Generator]) -> Tensor | None:
-        """Return 0 with probability p, else 1 / (1 - p), for each element; see stages.interfaces.Regulariser."""
+        """Return 0 with probability p, else 1 / (1 - p), for each element; see stages.learning.Regulariser."""
         import numpy as np
         import torch
 

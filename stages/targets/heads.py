@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.errors import InputError
-from stages.interfaces import Part, TokenRows
+from stages.learning import Part, TokenRows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +22,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Plain:
-    """One output a window, from its first token; see stages.interfaces.Head."""
+    """One output a window, from its first token; see stages.learning.Head."""
 
     space: Mapping[str, Any]
     reads: ClassVar[Literal["first", "all"]] = "first"
@@ -66,12 +67,12 @@ class Plain:
 
 
 @dataclass(frozen=True)
-class Labelled(Plain):
+class Labelled(Plain, ABC):
     """One of the labels of `space` for each output, and cross-entropy."""
 
+    @abstractmethod
     def labels(self, part: Part) -> Ints:
         """Return the index of each output's label, (M,)."""
-        raise NotImplementedError
 
     def configure(self, config: Any) -> None:
         """Set the labels."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.interfaces import Regulariser
+from stages.learning import Regulariser
 from stages.repro.streams import Streams
 from stages.repro.workers import Group
 from stages.training.embedding import BatchEmbedding

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from stages.interfaces import Average
+from stages.learning import Average
 
 
 class Averaged:

@@ -15,7 +15,7 @@ import torch
 from stages.core import progress
 from stages.core.errors import InputError
 from stages.core.files import tsv_line
-from stages.interfaces import Average
+from stages.learning import Average
 from stages.training import checkpoint, optimiser
 from stages.training.averaging import Averaged
 from stages.training.curves import Curve, intact

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stages.interfaces import Pace
+from stages.learning import Pace
 
 
 def adamw(

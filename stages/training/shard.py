@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from stages.core.errors import InputError
-from stages.interfaces import Head, Part
+from stages.learning import Head, Part
 from stages.models import compute, is_packed
 
 
 @dataclass(frozen=True)
 class Shard:
-    """See stages.interfaces.Forward."""
+    """See stages.learning.Forward."""
 
     model: Any
     head: Head

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stages.core.errors import InputError
-from stages.interfaces import Forward, Head, Objective, Pace, Part, Regulariser, TokenRows
+from stages.learning import Forward, Head, Objective, Pace, Part, Regulariser, TokenRows
 from stages.models import takes_segments
 from stages.repro.draws import undrawn
 from stages.repro.streams import Streams

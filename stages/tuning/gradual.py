@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from stages.interfaces import Pace
+from stages.learning import Pace
 from stages.tuning.layers import heights, stack
 from stages.tuning.methods import Whole
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from stages.interfaces import Pace
+from stages.learning import Pace
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
 class Method:
-    """All that learns does so at the same rate, from the start; see stages.interfaces.Tuning."""
+    """All that learns does so at the same rate, from the start; see stages.learning.Tuning."""
 
     def paces(self, model: nn.Module) -> Mapping[str, Pace]:
         """Return none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,12 +22,12 @@ Save = Annotated[
 
 
 @dataclass(frozen=True)
-class Peft(Method):
+class Peft(Method, ABC):
     """What PEFT adds learns, and the head."""
 
+    @abstractmethod
     def config(self, model: nn.Module) -> Any:
         """Return PEFT's config for `model`. Raises InputError for settings that do not fit it."""
-        raise NotImplementedError
 
     def apply(self, model: nn.Module, head: frozenset[str], key: int) -> nn.Module:
         """Put the adapters into `model`, drawn as a function of `key`; they and `head` learn."""

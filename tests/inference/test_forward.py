@@ -12,7 +12,7 @@ import torch
 
 from stages.core.errors import InputError
 from stages.inference import outputs, token_rows
-from stages.interfaces import TokenRows
+from stages.learning import TokenRows
 from stages.models import build, compute
 from stages.repro.group import Alone
 from stages.targets.classes.head import Head

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from stages.core.errors import InputError
 from stages.core.files import read_json, write_json
-from stages.interfaces import Built
+from stages.learning import Built
 from stages.models.building import build as make
 from stages.models.building import load
 from stages.targets.classes.head import Head

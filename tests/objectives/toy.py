@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Toy:
-    """See stages.interfaces.Forward. `shifts` are those of the passes so far, `anew` how many drew other masks."""
+    """See stages.learning.Forward. `shifts` are those of the passes so far, `anew` how many drew other masks."""
 
     def __init__(self, windows: Sequence[Tensor], matrix: Tensor, noise: Tensor | None = None) -> None:
         self.embeddings = torch.cat(list(windows))  # (T, H)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stages.interfaces import Regulariser
+from stages.learning import Regulariser
 from stages.regularisers.l2sp import L2SP
 from stages.regularisers.mixout import Mixout
 from stages.regularisers.none import Free

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from stages.interfaces import Pace
+from stages.learning import Pace
 from stages.training.optimiser import adamw, set_steps, state_of
 
 

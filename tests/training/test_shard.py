@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.interfaces import Head
+from stages.learning import Head
 from stages.models import build, building, is_packed
 from stages.objectives.fgm import FGM
 from stages.objectives.freelb import FreeLB

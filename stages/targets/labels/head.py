@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.interfaces import Part
+from stages.learning import Part
 from stages.targets.heads import Plain, refuse_smoothing, set_labels
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Head(Plain):
-    """Any of the labels of `space`; see stages.interfaces.Head."""
+    """Any of the labels of `space`; see stages.learning.Head."""
 
     def configure(self, config: Any) -> None:
         """Set the labels, of which a window has any number."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.interfaces import Part, TokenRows
+from stages.learning import Part, TokenRows
 from stages.targets.heads import Plain, one_choice
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ KEPT, OTHER = 0.1, 0.1  # of the hidden tokens in training: shown as they are, a
 
 @dataclass(frozen=True)
 class Head(Plain):
-    """The tokens that are hidden; see stages.interfaces.Head."""
+    """The tokens that are hidden; see stages.learning.Head."""
 
     reads: ClassVar[Literal["first", "all"]] = "all"
     auto: ClassVar[str] = "AutoModelForMaskedLM"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stages.interfaces import Part
+from stages.learning import Part
 from stages.targets.heads import Plain, refuse_smoothing
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Head(Plain):
-    """One number; see stages.interfaces.Head."""
+    """One number; see stages.learning.Head."""
 
     def configure(self, config: Any) -> None:
         """Set one output, which transformers' pipelines take for a number."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.interfaces import Part
+from stages.learning import Part
 from stages.targets.heads import Plain, refuse_smoothing, set_labels
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Head(Plain):
-    """Where an answer begins and ends, or the first token for none; see stages.interfaces.Head."""
+    """Where an answer begins and ends, or the first token for none; see stages.learning.Head."""
 
     reads: ClassVar[Literal["first", "all"]] = "all"
     auto: ClassVar[str] = "AutoModelForQuestionAnswering"

@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.interfaces import Part
+from stages.learning import Part
 from stages.targets.heads import Labelled
 
 
 @dataclass(frozen=True)
 class Head(Labelled):
-    """One of the tags of `space` for each word; see stages.interfaces.Head."""
+    """One of the tags of `space` for each word; see stages.learning.Head."""
 
     reads: ClassVar[Literal["first", "all"]] = "all"
     auto: ClassVar[str] = "AutoModelForTokenClassification"

@@ -13,7 +13,7 @@ from stages.core.errors import InputError
 from stages.encoding import load_encoder
 from stages.inputs.pair import Pair
 from stages.inputs.text import Text
-from stages.interfaces import TokenRows
+from stages.learning import TokenRows
 from stages.repro.streams import Streams
 from stages.scoring.report import Options
 from stages.targets.masked.data import Masked
