@@ -60,7 +60,7 @@ class Said:
 
 def commits(names: Sequence[str], folder: Path = Path()) -> dict[str, str]:
     """Return {name: commit} of commits and experiments. Raises InputError for a name of neither, or of one twice."""
-    experiments = {ref.rpartition("/")[2]: sha for ref, sha in git.refs(folder, "refs/exps").items()}
+    experiments = git.experiments(folder)
     found: dict[str, str] = {}
     for name in names:
         sha = git.resolved(folder, name) or experiments.get(name)
@@ -115,7 +115,7 @@ def greedy(order: Sequence[str], score: Callable[[list[str]], float], higher: bo
     return kept
 
 
-class Kitchen:
+class Evaluation:
     """Computes members, and what is made of them, for the params of the working folder."""
 
     def __init__(self, params: Params, group: workers.Group, members: Mapping[str, str]) -> None:
@@ -172,37 +172,37 @@ class Kitchen:
 
 def ensemble(params: Params, group: workers.Group, members: Mapping[str, str]) -> dict[str, Any]:
     """Return what metrics/ensemble.json says. Raises InputError for members that do not fit together."""
-    kitchen = Kitchen(params, group, members)
-    higher = kitchen.report.METRICS[kitchen.main].better == "higher"
-    said = {name: kitchen.said(kitchen.model(name)) for name in members}
-    spaces = {name: kitchen.space(said[name], name) for name in members}
-    own = {name: kitchen.values(said[name], spaces[name]) for name in members}
-    valid = {name: kitchen.validation(said[name], spaces[name]) for name in members}
+    evaluation = Evaluation(params, group, members)
+    higher = evaluation.report.METRICS[evaluation.main].better == "higher"
+    said = {name: evaluation.said(evaluation.model(name)) for name in members}
+    spaces = {name: evaluation.space(said[name], name) for name in members}
+    own = {name: evaluation.values(said[name], spaces[name]) for name in members}
+    valid = {name: evaluation.validation(said[name], spaces[name]) for name in members}
     mean, drawn = float(np.mean([one for one, _ in own.values()])), np.mean([many for _, many in own.values()], axis=0)
 
     def told(found: Said, names: Sequence[str]) -> dict[str, Any]:
-        value, many = kitchen.values(found, kitchen.space(found))
+        value, many = evaluation.values(found, evaluation.space(found))
         return {
             "members": list(names), "score": value, "interval": ends(many),
             "gain": value - mean, "gain_interval": ends(many - drawn),
         }  # fmt: skip
 
-    mixed = Said(*(kitchen.report.mixed([getattr(said[name], split) for name in members]) for split in SPLITS))
+    mixed = Said(*(evaluation.report.mixed([getattr(said[name], split) for name in members]) for split in SPLITS))
     made = {"predictions": told(mixed, list(members))}
     if all((FOLDER / sha / "finetuned/model.safetensors").is_file() for sha in members.values()):
 
-        def cooked(names: Sequence[str]) -> Said:
-            return kitchen.said(soup([kitchen.model(name) for name in names]))
+        def averaged(names: Sequence[str]) -> Said:
+            return evaluation.said(soup([evaluation.model(name) for name in names]))
 
         def score(names: list[str]) -> float:
-            found = cooked(names)
-            return kitchen.validation(found, kitchen.space(found))
+            found = averaged(names)
+            return evaluation.validation(found, evaluation.space(found))
 
-        made["uniform soup"] = told(cooked(list(members)), list(members))
+        made["uniform soup"] = told(averaged(list(members)), list(members))
         chosen = greedy(sorted(members, key=lambda name: valid[name] * (-1 if higher else 1)), score, higher)
-        made["greedy soup"] = told(cooked(chosen), chosen)
+        made["greedy soup"] = told(averaged(chosen), chosen)
     return {
-        "metric": kitchen.main, "better": "higher" if higher else "lower", "mean": mean, "made": made,
+        "metric": evaluation.main, "better": "higher" if higher else "lower", "mean": mean, "made": made,
         "members": {
             name: {"commit": members[name], "score": own[name][0], "validation": valid[name]} for name in members
         },

@@ -105,18 +105,14 @@ def name_of(commit: str, changes: Sequence[str]) -> str:
 
 def made(name: str, changes: Sequence[str], run: Run) -> dict[str, Any]:
     """Return metrics/evaluate.json of an experiment, which is run where DVC has none of this name."""
-    if _commit(name) is None:
+    if name not in git.experiments(Path()):
         run(name, changes)
-    commit = _commit(name)
+    commit = git.experiments(Path()).get(name)
     content = None if commit is None else objects.file(Path(), commit, SCORES)
     if content is None:
         raise InputError(f"dvc exp run made no experiment {name} with {SCORES}")
     found: dict[str, Any] = json.loads(content)
     return found
-
-
-def _commit(name: str) -> str | None:
-    return next((sha for ref, sha in git.refs(Path(), "refs/exps").items() if ref.endswith(f"/{name}")), None)
 
 
 def experiment(name: str, changes: Sequence[str]) -> None:
@@ -186,7 +182,7 @@ def _cell(point: Point) -> str:
 def draw(metric: str, points: Sequence[Point], path: Path) -> None:
     """Write the curve as SVG: a line for each method, over the rows a class."""
     from stages.reporting.charts import blank
-    from stages.reporting.images import PAPER, settings
+    from stages.reporting.images import PAPER, image, settings
 
     with settings():
         figure, axes = blank(PAPER, "training rows a class", metric, (6.4, 4.0))
@@ -200,9 +196,7 @@ def draw(metric: str, points: Sequence[Point], path: Path) -> None:
         axes.set_xscale("log", base=2)
         axes.set_xticks(ticks := sorted({point.rows for point in points}), [str(tick) for tick in ticks])
         axes.legend(frameon=False, fontsize=9, labelcolor=PAPER.ink)
-        figure.patch.set_visible(True)
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(path, format="svg", facecolor=PAPER.paper, metadata=nothing)
+        image(figure, path, "svg")
 
 
 def write(metric: str, points: Sequence[Point]) -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,7 @@ from stages.core.params import decode
 from stages.evaluate import Params
 from tests import tiny
 from tests.contracts.tasks import CPU, TASKS, params, tokenized
+from tests.shell import run
 
 TEXTS, MASKED = (
     next(task for task in TASKS if (task.input, task.target) == names)
@@ -73,8 +71,8 @@ def test_others_are_scored_beside_the_mean_member(trained: Path, monkeypatch: py
 def test_a_soup_has_the_mean_of_the_weights(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(trained)
     said = decode(Params, params(TEXTS), {}, "params.yaml")
-    kitchen = ensemble.Kitchen(said, CPU, SHAS)
-    mixed = dict(ensemble.soup([kitchen.model("a"), kitchen.model("b")]).named_parameters())
+    evaluation = ensemble.Evaluation(said, CPU, SHAS)
+    mixed = dict(ensemble.soup([evaluation.model("a"), evaluation.model("b")]).named_parameters())
     one, two = (load_file(trained / ensemble.FOLDER / SHAS[n] / "finetuned/model.safetensors") for n in "ab")
     for name, parameter in mixed.items():
         wanted = ((one[name].double() + two[name].double()) / 2).float()
@@ -97,7 +95,7 @@ def test_predictions_that_cannot_be_averaged_are_refused(trained: Path, monkeypa
     monkeypatch.chdir(trained)
     said = decode(Params, params(MASKED), {}, "params.yaml")
     with pytest.raises(InputError, match=r"target\.name: this target's predictions cannot be averaged"):
-        ensemble.Kitchen(said, CPU, SHAS)
+        ensemble.Evaluation(said, CPU, SHAS)
 
 
 @pytest.fixture
@@ -127,14 +125,6 @@ stages:
     deps: [data/tokens, rate]
     outs: [models/finetuned]
 """
-
-
-def run(root: Path, command: str) -> str:
-    author = {f"GIT_{who}_{what}": "x@y.z" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    env = {**os.environ, **author, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(
-        ["bash", "-ec", command], cwd=root, env=env, capture_output=True, text=True, check=True
-    ).stdout
 
 
 def test_members_come_from_the_cache_and_have_learnt_from_the_same_rows(

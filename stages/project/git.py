@@ -151,6 +151,11 @@ def refs(folder: Path, *below: str) -> dict[str, str]:
     return found
 
 
+def experiments(folder: Path) -> dict[str, str]:
+    """Return {name: commit} of the experiments that DVC keeps."""
+    return {ref.rpartition("/")[2]: sha for ref, sha in refs(folder, "refs/exps").items()}
+
+
 def remove(folder: Path, ref: str) -> None:
     """Remove a ref."""
     ask(folder, "update-ref", "-d", ref)

@@ -50,7 +50,13 @@ def svg(figure: Figure, name: str, said: str) -> str:
     return start + text[text.index(">") + 1 :].strip() + "\n"
 
 
-def png(figure: Figure, path: Path) -> None:
-    """Write `figure` with a white background."""
+def image(figure: Figure, path: Path, form: str) -> None:
+    """Write `figure` with a white background, as svg or png: the same bytes for the same drawing."""
     figure.patch.set_visible(True)
-    figure.savefig(path, format="png", dpi=144, facecolor=PAPER.paper, metadata={"Software": None})
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type") if form == "svg" else ("Software",))
+    figure.savefig(path, format=form, dpi=144, facecolor=PAPER.paper, metadata=nothing)
+
+
+def png(figure: Figure, path: Path) -> None:
+    """Write `figure` as PNG; see `image`."""
+    image(figure, path, "png")

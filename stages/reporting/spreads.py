@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from stages.core.shown import cut, terminal
 from stages.reporting.charts import Palette, blank
-from stages.reporting.images import PAPER, settings
+from stages.reporting.images import PAPER, image, settings
 
 WIDTH = 6.4  # inches
 _NAME = 44  # characters of a group's name
@@ -56,7 +56,4 @@ def chart(lines: Sequence[Line], metric: str, palette: Palette) -> Figure:
 def draw(lines: Sequence[Line], metric: str, path: Path, form: str) -> None:
     """Write the chart as an image of the `form` svg or png: the same bytes for the same groups."""
     with settings():
-        figure = chart(lines, metric, PAPER)
-        figure.patch.set_visible(True)
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type") if form == "svg" else ("Software",))
-        figure.savefig(path, format=form, dpi=144, facecolor=PAPER.paper, metadata=nothing)
+        image(chart(lines, metric, PAPER), path, form)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from stages.core.errors import InputError
 from stages.core.params import Section, choice, decode
 from stages.sources import SOURCES
 from stages.sources.run import Run
+from tests.shell import run
 
 DVC_YAML = """\
 stages:
@@ -32,14 +30,6 @@ stages:
 class Repository:
     root: Path
     commit: str
-
-
-def run(root: Path, command: str) -> str:
-    author = {f"GIT_{who}_{what}": "x@y.z" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    env = {**os.environ, **author, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(
-        ["bash", "-ec", command], cwd=root, env=env, capture_output=True, text=True, check=True
-    ).stdout
 
 
 @pytest.fixture(scope="module")
