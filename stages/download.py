@@ -2,8 +2,9 @@
 
     python -m stages.download
 
-Reads `data.source` and `model.source` of params.yaml (and files/, if a source is of kind `file`); writes data/raw/
-and models/base/, both or neither. Archives are kept in a per-user cache (stages/sources/cache.py), so that the second
+Reads `data.source`, `data.resource`, `model.source` and `model.teacher` of params.yaml (and files/, if one is of kind
+`file`); writes data/raw/, data/resource/, models/base/ and models/teacher/, all or none. Those of a null source are
+empty folders. Archives are kept in a per-user cache (stages/sources/cache.py), so that the second
 time needs no network.
 """
 
@@ -21,7 +22,7 @@ if __name__ == "__main__":
     cli.begin("download")  # the imports below take their time
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,19 +35,33 @@ from stages.project import graph
 from stages.repro.weights import check_pointer, check_weights, unsafe
 from stages.sources import SOURCES
 
-RAW = Path("data/raw")
-BASE = Path("models/base")
+# The folder that each source fills, by its key of params.yaml.
+FOLDERS = {
+    "data.source": Path("data/raw"),
+    "data.resource": Path("data/resource"),
+    "model.source": Path("models/base"),
+    "model.teacher": Path("models/teacher"),
+}
+# Kinds of `data.resource` and `model.teacher`. DVC takes a path once, and `stages/sources/KIND` is that of data.source
+# or model.source; so these stand in modules that dvc.yaml names for every run.
+BESIDE = {
+    "package": "stages.sources.packaged:Packaged",
+    "file": "stages.sources.own:Own",
+    "run": "stages.sources.earlier:Earlier",
+}
 
 if TYPE_CHECKING:
     AnySource = Source
+    AnyBeside = Source
 else:
-    AnySource = choice(SOURCES, tag="kind")
+    AnySource, AnyBeside = choice(SOURCES, tag="kind"), choice(BESIDE, tag="kind")
 
 
 class Data(Section):
     """What this stage reads of section `data`."""
 
     source: AnySource
+    resource: AnyBeside | None
     format: Elsewhere = None
     encoding: Elsewhere = None
     files: Elsewhere = None
@@ -68,6 +83,7 @@ class Model(Section):
     """What this stage reads of section `model`."""
 
     source: AnySource
+    teacher: AnyBeside | None
     init: Elsewhere = None
     head: Elsewhere = None
     overrides: Elsewhere = None
@@ -80,19 +96,23 @@ class Params(Section):
     model: Model
 
 
-def download(data: Source, model: Source, raw: Path = RAW, base: Path = BASE, accept: Accept | None = None) -> None:
-    """Fill the folders `raw` from `data` and `base` from `model`; on any failure both stay as they were.
+def download(
+    sources: Mapping[str, Source | None], folders: Mapping[str, Path] = FOLDERS, accept: Accept | None = None
+) -> None:
+    """Fill the folder of each source by its key of params.yaml; on any failure all stay as they were.
 
     Raises InputError for what a source refuses, and for a model folder without config or with unsafe weights.
     """
-    with outputs(raw, base, accept=accept) as (new_raw, new_base):
-        _fetch("data.source", data, new_raw)
-        _fetch("model.source", model, new_base)
-        _check_model(new_base)
+    with outputs(*folders.values(), accept=accept) as filled:
+        for (key, source), folder in zip(sources.items(), filled, strict=True):
+            folder.mkdir()
+            if source is not None:
+                _fetch(key, source, folder)
+                if key.startswith("model."):
+                    _check_model(key, folder)
 
 
 def _fetch(key: str, source: Source, folder: Path) -> None:
-    folder.mkdir()
     try:
         source.fetch(folder)
     except InputError as error:
@@ -102,15 +122,15 @@ def _fetch(key: str, source: Source, folder: Path) -> None:
         raise OSError(error.errno, error.strerror, written) from error
 
 
-def _check_model(folder: Path) -> None:
+def _check_model(key: str, folder: Path) -> None:
     """Refuse what no stage will load: no config, weights that are pickles, cut off or not fetched, an adapter."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     if "config.json" not in names:
-        raise InputError(f"model.source: model folder without config: no config.json among {', '.join(names)}")
+        raise InputError(f"{key}: model folder without config: no config.json among {', '.join(names)}")
     for name in names:
         if refusal := unsafe(name):
-            raise InputError(f"model.source: {refusal}")
-    with _named("model.source", folder):
+            raise InputError(f"{key}: {refusal}")
+    with _named(key, folder):
         for name in names:
             check_pointer(folder / name)
         check_weights(folder)
@@ -133,7 +153,8 @@ def main() -> None:
         end_with_dvc("download")
         inputs = graph.inputs("download")
         params = load(Params)
-        download(params.data.source, params.model.source, accept=inputs.accept)
+        sources = params.data.source, params.data.resource, params.model.source, params.model.teacher
+        download(dict(zip(FOLDERS, sources, strict=True)), accept=inputs.accept)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class Model(Section):
     head: Literal["new", "kept"] = Field(description="of a base fine-tuned before: its head, for the same labels")
     overrides: dict[str, Any] = Field(description="fields of the model's own config")
     source: Elsewhere = None
+    teacher: Elsewhere = None
 
 
 class EarlyStopping(Section):

@@ -118,6 +118,7 @@ class Data(Section):
     """Which rows there are, and what is done with faulty ones."""
 
     source: Elsewhere = None
+    resource: Elsewhere = None
     format: AnyFormat
     encoding: Encoding
     files: Files

@@ -20,6 +20,7 @@ from stages.core.params import dvc_keys
 from stages.download import download
 from stages.repro.weights import CONVERSION
 from stages.sources.file import File
+from stages.sources.own import Own
 
 ROOT = Path(stage.__file__).parents[1]
 DATA = File({"train.tsv": "files/train.tsv"})
@@ -40,6 +41,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def fetched(data: File, model: File, resource: Own | None = None, teacher: Own | None = None) -> None:
+    download({"data.source": data, "data.resource": resource, "model.source": model, "model.teacher": teacher})
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     return {
         p.relative_to(folder).as_posix(): p.read_bytes()
@@ -52,14 +57,27 @@ def tree(folder: Path) -> dict[str, bytes]:
 WHOLE = {"data/raw/train.tsv": b"a\t1\n", "models/base/config.json": b'{"hidden_size": 8}\n'}
 
 
-def test_both_folders_are_filled(repository: Path) -> None:
-    download(DATA, MODEL)
+def test_the_folders_of_sources_are_filled_and_the_others_empty(repository: Path) -> None:
+    fetched(DATA, MODEL)
     assert tree(repository) == WHOLE
+    assert [list(Path(folder).iterdir()) for folder in ("data/resource", "models/teacher")] == [[], []]
+
+
+def test_a_resource_and_a_teacher_lie_beside_data_and_base(repository: Path) -> None:
+    fetched(DATA, MODEL, Own({"words": "files/train.tsv"}), Own({"config.json": "files/config.json"}))
+    beside = {"data/resource/words": b"a\t1\n", "models/teacher/config.json": b'{"hidden_size": 8}\n'}
+    assert tree(repository) == WHOLE | beside
+
+
+def test_a_bad_teacher_is_told_with_its_key_and_nothing_is_written(repository: Path) -> None:
+    with pytest.raises(InputError, match=r"^model.teacher: model folder without config: no config.json among words$"):
+        fetched(DATA, MODEL, teacher=Own({"words": "files/train.tsv"}))
+    assert tree(repository) == {}
 
 
 def test_earlier_outputs_are_replaced_whole(repository: Path) -> None:
-    download(File({"old.tsv": "files/train.tsv"}), MODEL)
-    download(DATA, MODEL)
+    fetched(File({"old.tsv": "files/train.tsv"}), MODEL)
+    fetched(DATA, MODEL)
     assert tree(repository) == WHOLE
 
 
@@ -104,10 +122,10 @@ def test_earlier_outputs_are_replaced_whole(repository: Path) -> None:
     ],
 )
 def test_bad_model_leaves_both_outputs_as_they_were(repository: Path, model: File, message: str) -> None:
-    download(File({"old.tsv": "files/train.tsv"}), MODEL)
+    fetched(File({"old.tsv": "files/train.tsv"}), MODEL)
     before = tree(repository)
     with pytest.raises(InputError) as told:
-        download(DATA, model)
+        fetched(DATA, model)
     assert str(told.value) == message
     assert tree(repository) == before
     assert sorted(p.name for p in repository.rglob("*.partial")) == []
@@ -115,7 +133,7 @@ def test_bad_model_leaves_both_outputs_as_they_were(repository: Path, model: Fil
 
 def test_bad_data_is_told_with_its_key(repository: Path) -> None:
     with pytest.raises(InputError, match=r"^data.source: files/x: no such file"):
-        download(File({"x": "files/x"}), MODEL)
+        fetched(File({"x": "files/x"}), MODEL)
     assert tree(repository) == {}
 
 
@@ -133,7 +151,7 @@ def test_disk_full_while_writing_leaves_nothing(
 
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(InputError) as told:
-        download(DATA, MODEL)
+        fetched(DATA, MODEL)
     assert str(told.value) == f"{place}: cannot be written: No space left on device"
     assert tree(repository) == {}
 
@@ -144,26 +162,26 @@ def test_disk_full_while_copying_names_the_copy(repository: Path, monkeypatch: p
 
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(InputError, match=r"^data/.raw.partial/.+: cannot be written: No space left on device$"):
-        download(DATA, MODEL)
+        fetched(DATA, MODEL)
     assert tree(repository) == {}
 
 
 def test_disk_full_while_syncing_leaves_the_old_outputs(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    download(DATA, MODEL)
+    fetched(DATA, MODEL)
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError, match=r"^data/raw: cannot be written: No space left on device$"):
-        download(File({"other.tsv": "files/train.tsv"}), MODEL)
+        fetched(File({"other.tsv": "files/train.tsv"}), MODEL)
     assert tree(repository) == WHOLE
 
 
 def test_file_where_an_output_folder_should_be_is_told(repository: Path) -> None:
     (repository / "models").write_bytes(b"")
     with pytest.raises(InputError, match=r"^models.*: cannot be written: (File exists|Not a directory)$"):
-        download(DATA, MODEL)
+        fetched(DATA, MODEL)
     assert not (repository / "data/raw").exists()
 
 
@@ -173,7 +191,7 @@ def test_read_only_output_folder_is_told(repository: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "mkdir", read_only)
     with pytest.raises(InputError, match=r"^data: cannot be written: Read-only file system$"):
-        download(DATA, MODEL)
+        fetched(DATA, MODEL)
 
 
 def params(**source: Any) -> str:

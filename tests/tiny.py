@@ -77,6 +77,7 @@ model:
   head: new
   overrides: {}
   source: null
+  teacher: null
 train:
   epochs: 2
   batch_size: 12

@@ -1,4 +1,4 @@
-"""Where bytes come from: one file a kind of `data.source` and `model.source`. Nothing fetched is ever run."""
+"""Where bytes come from: one folder a kind of `data.source` and `model.source`. Nothing fetched is ever run."""
 
 SOURCES = {
     "package": "stages.sources.package:Package",
