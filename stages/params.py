@@ -71,11 +71,12 @@ def whole() -> type[Section]:
 
 
 def _every(field: FieldInfo) -> tuple[Any, FieldInfo]:
-    """Return the type of a key, every plug-in of a choice, and its field."""
+    """Return the type of a key, every plug-in of a choice (and null where it may be that), and its field."""
     choice = choice_of(field)
     if choice is None:
         return field.annotation, field
-    return choice.every(), FieldInfo(default=field.default, description=field.description)
+    every = choice.every() if field.annotation is Any else choice.every() | None
+    return every, FieldInfo(default=field.default, description=field.description)
 
 
 def schema() -> str:
