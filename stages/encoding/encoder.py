@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError, nearest, refusals_told
 from stages.core.files import check_readable, read_object
+from stages.encoding.template import Template, template_of
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -49,6 +52,9 @@ class Encoder:
     unknown: int | None  # None: the tokenizer can spell every text
     mask: int | None = None  # the token that stands for one that is to be found; None: the tokenizer has none
     exact: bool = False  # whether encodings of texts and pairs tell which word each token is of, which takes time
+    ends: Sequence[int] = ()  # tokens that end what the model writes
+    named: Mapping[str, str] = field(default_factory=dict)  # its special tokens by name: eos_token, …
+    template: str | None = None  # by which it was taught to read turns; None: it has none
     stand_in: str | None = None  # the token that pads in the place of a padding token, which the model has none of
 
     def texts(self, texts: Sequence[str]) -> Iterator[tuple[Encoding, Encoding]]:
@@ -84,6 +90,22 @@ class Encoder:
             segments += [*frame.segments, *[frame.next] * len(held)]
         return ids, segments, places[1]
 
+    def conversation(self, turns: Sequence[Mapping[str, Any]], template: str | None, begun: bool) -> str:
+        """Return turns as one text, by `template` or the model's own; with `begun`, up to where a response begins.
+
+        Raises InputError where there is no template, and for turns or a template that do not do.
+        """
+        chosen = self.template if template is None else template
+        if chosen is None:
+            raise InputError("input.template: the base model has no chat template: give one (docs/generation.md)")
+        return _template(chosen).text(turns, self.named, begun)
+
+    def marked(self, ids: Sequence[int], counts: Sequence[int]) -> str:
+        """Return the text of tokens (T,), with [[ ]] around those whose count (T,) is above 0."""
+        runs = groupby(zip(counts, ids, strict=True), key=lambda of: of[0] > 0)
+        texts = [(more, self.whole.decode([of for _, of in run], skip_special_tokens=False)) for more, run in runs]
+        return "".join(f"[[{text}]]" if more else text for more, text in texts)
+
     def special(self, pair: bool = False) -> int:
         """Return how many special tokens a text or a pair gets."""
         return self.cut.num_special_tokens_to_add(pair)
@@ -101,6 +123,9 @@ class Encoder:
     def vocabulary(self) -> int:
         """Return the number of ids a model must know: the largest + 1."""
         return max(self.whole.get_vocab(with_added_tokens=True).values()) + 1
+
+
+_template = cache(Template)
 
 
 def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -140,9 +165,21 @@ def load_encoder(folder: Path, max_length: int, pad_token: str | None = None) ->
     pad, stand_in = _padding(folder, config, whole, named, pad_token)
     unknown = _id(folder, whole, "unk_token", named)
     mask = _id(folder, whole, "mask_token", named)
-    encoder = Encoder(whole, cut, max_length, *_around(whole), _frames(whole), pad, unknown, mask, stand_in=stand_in)
+    encoder = Encoder(
+        whole, cut, max_length, *_around(whole), _frames(whole), pad, unknown, mask, ends=_ends(folder, whole, named),
+        named=named, template=template_of(folder), stand_in=stand_in,
+    )  # fmt: skip
     _refuse_misfit(folder, config, encoder, max_length)
     return encoder
+
+
+def _ends(folder: Path, whole: Tokenizer, named: Mapping[str, str]) -> list[int]:
+    """Return the tokens that end what a model writes: those of generation_config.json, else the tokenizer's own."""
+    path = folder / "generation_config.json"
+    told = read_object(path).get("eos_token_id") if path.is_file() else None
+    found = {number for number in (told if isinstance(told, list) else [told]) if isinstance(number, int)}
+    own = _id(folder, whole, "eos_token", named)
+    return sorted(found | ({own} if own is not None else set()))
 
 
 def _around(whole: Tokenizer) -> tuple[list[int], list[int]]:

@@ -83,8 +83,11 @@ def said(root: Path, task: Task) -> list[dict[str, Any]]:
 
 def test_predict_says_what_evaluate_wrote(root: Path, task: Task) -> None:
     written = pq.read_table(root / "data/predictions/test.parquet").to_pylist()
-    key = {"classes": "label", "relations": "label", "span": "answer", "masked": "pseudo_perplexity"}
+    key = {"classes": "label", "relations": "label", "span": "answer", "masked": task.main, "next": task.main}
     found = [line[key.get(task.target, task.target)] for line in said(root, task)]
+    if task.input == "chat":  # of which predict is asked what comes after the prompt
+        assert found == [None] * len(written)
+        return
     assert ["" if one is None else one for one in found] == [row["prediction"] for row in written]
 
 
@@ -138,6 +141,22 @@ def tokens_are_found(folder: Path, rows: list[dict[str, Any]], found: list[dict[
         assert line["pseudo_perplexity"] == pytest.approx(float(torch.cat(losses).mean().exp()), rel=1e-4)
 
 
+def followers_are_found(folder: Path, rows: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
+    """Compute the loss of each text by itself."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    if "prompt" in rows[0]:
+        assert [line["tokens"] for line in found] == [0] * len(rows)
+        return
+    for row, line in zip(rows, found, strict=True):
+        ids = tokenizer(row["text"], return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            loss = model(input_ids=ids, labels=ids).loss
+        assert line["tokens"] == ids.shape[1] - 1
+        assert line["perplexity"] == pytest.approx(float(loss.exp()), rel=1e-4)
+
+
 def test_plain_transformers_say_the_same(root: Path, task: Task) -> None:
     from transformers import pipeline
 
@@ -154,8 +173,10 @@ def test_plain_transformers_say_the_same(root: Path, task: Task) -> None:
                     tags[starts[entity["start"]]] = entity["entity"]
             assert tags == line["tags"]
         return
-    if task.target in ("span", "masked"):
-        {"span": spans_are_found, "masked": tokens_are_found}[task.target](root / "models/finetuned", rows, found)
+    if task.target in ("span", "masked", "next"):
+        {"span": spans_are_found, "masked": tokens_are_found, "next": followers_are_found}[task.target](
+            root / "models/finetuned", rows, found
+        )
         return
     whole = pipeline("text-classification", model=str(root / "models/finetuned"))
     asked = [
