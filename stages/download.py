@@ -2,9 +2,9 @@
 
     python -m stages.download
 
-Reads `data.source` and `model.source` of params.yaml (and files/, if a source is of kind `file`); writes data/raw/
-and models/base/, both or neither. Archives are kept in a per-user cache (stages/sources/cache.py), so that the second
-time needs no network.
+Reads `data.source` and `model.source` of params.yaml (and files/, if a source is of kind `file`); writes data/raw/ and
+models/base/, both or neither. A GGUF file becomes safetensors. Archives are kept in a per-user cache
+(stages/sources/cache.py), so that the second time needs no network.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from stages.core.errors import InputError
 from stages.core.files import Accept, outputs, read_object
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.core.processes import end_with_dvc
+from stages.gguf import convert
 from stages.interfaces import Source
 from stages.project import graph
 from stages.repro.weights import check_pointer, check_weights, unsafe
@@ -88,6 +89,8 @@ def download(data: Source, model: Source, raw: Path = RAW, base: Path = BASE, ac
     with outputs(raw, base, accept=accept) as (new_raw, new_base):
         _fetch("data.source", data, new_raw)
         _fetch("model.source", model, new_base)
+        with _named("model.source", new_base):
+            convert(new_base)
         _check_model(new_base)
 
 
