@@ -29,16 +29,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core.errors import InputError
 from stages.core.files import Accept, outputs, read_json, read_object, write_json, write_tsv
 from stages.core.params import Section, choice, load, part_of
 from stages.core.tables import read_batches, write_parquet
+from stages.encoding import load_encoder
 from stages.inputs import INPUTS
 from stages.interfaces import Input, Target, Value
 from stages.project import graph
 from stages.repro import workers
+from stages.scoring.generation import Generate, writes
 from stages.targets import TARGETS
 
 Integers = NDArray[np.integer]
@@ -60,6 +62,7 @@ class Evaluate(Section):
     bootstrap_seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of the resamples, [0, 2^32)")]
     calibration_bins: Annotated[int, Field(ge=2, le=1000, description="equal-width bins of confidence, [2, 1000]")]
     worst: Annotated[int, Field(ge=0, description="wrong predictions listed, most confident first, >= 0")]
+    generate: Annotated[Generate | None, Field(description="how responses are written and scored, or null")] = None
 
 
 class Params(Section):
@@ -68,6 +71,12 @@ class Params(Section):
     input: AnyInput
     target: AnyTarget
     evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _generates(self) -> Params:
+        if self.evaluate.generate is not None and not writes(self.input, self.target):
+            raise ValueError("evaluate.generate: wanted null: responses are written for input chat and target next")
+        return self
 
 
 def evaluate(params: Params, group: workers.Group, root: Path = Path(), accept: Accept | None = None) -> None:
@@ -85,9 +94,18 @@ def evaluate(params: Params, group: workers.Group, root: Path = Path(), accept: 
     model: Any = load(folder, head)
     rows = head.scored(rows)
     found = computed(model.to(group.device), rows, head, group, "evaluate")
+    space = read_object(folder / "task.json")["space"]
+    texts = None
+    if params.evaluate.generate is not None:
+        from stages.inference.writing import responses
+
+        encoder = load_encoder(folder, schema["max_length"])
+        texts = responses(model, whole(rows), encoder, params.evaluate.generate, space, group, "evaluate: responses")
     if group.rank == 0:
-        part, space = whole(rows), read_object(folder / "task.json")["space"]
+        part = whole(rows)
         judged = part_of(params.target, "metrics").Judged.of(found, part, space)
+        if texts is not None:
+            judged = part_of(params.target, "written").Written.beside(judged, texts, params.evaluate.generate)
         ids = part["id"][np.unique(part["example"], return_index=True)[1]]
         publish(params, ids, judged, space, root, accept, schema.get("left_out", 0))
 

@@ -155,6 +155,7 @@ class Target(Protocol):
     form: ClassVar[Literal["index", "indices", "number"]]  # what it holds
     units: ClassVar[Sequence[Unit]]  # those of the inputs that it goes with
     by_token: ClassVar[bool]  # whether it asks which word each token is of: then windows have their encodings
+    generates: ClassVar[bool]  # whether a model of it writes texts: then those of an input with responses are written
     grouped: ClassVar[bool]  # whether an answer is one of a few classes: then splits and samples go by them
 
     def answer(self, example: Value, cells: Value, where: str) -> Value | None:

@@ -100,6 +100,10 @@ class Encoder:
             raise InputError("input.template: the base model has no chat template: give one (docs/generation.md)")
         return _template(chosen).text(turns, self.named, begun)
 
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens, without special ones."""
+        return str(self.whole.decode(list(ids), skip_special_tokens=True))
+
     def marked(self, ids: Sequence[int], counts: Sequence[int]) -> str:
         """Return the text of tokens (T,), with [[ ]] around those whose count (T,) is above 0."""
         runs = groupby(zip(counts, ids, strict=True), key=lambda of: of[0] > 0)

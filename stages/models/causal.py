@@ -31,6 +31,8 @@ def attention(
 
     query (1, N, T, D), key and value (1, G, T, D), N a multiple of G; returns (1, T, N, D).
     """
+    if layout is None and query.shape[2] == 1:
+        return _written(query, key, value, mask, scaling), None
     if layout is None:
         found, _none = sdpa_attention_forward(module, query, key, value, mask, dropout=dropout, scaling=scaling)
         return found, None
@@ -38,6 +40,17 @@ def attention(
     whole = zip(queries, keys, values, layout.blocks, strict=True)
     mixed = [_attend(q, k, v, block, scaling, dropout) for q, k, v, block in whole]
     return torch.cat(mixed, dim=1), None
+
+
+def _written(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+    """Attention of one token a row: query (B, N, 1, D), key and value (B, G, C, D) -> (B, 1, N, D).
+
+    Heads that share keys are queries side by side, so keys need not be repeated.
+    """
+    rows, heads, _, size = query.shape
+    grouped = query.reshape(rows, key.shape[1], heads // key.shape[1], size)
+    mixed = nn.functional.scaled_dot_product_attention(grouped, key, value, mask, scale=scaling)
+    return mixed.reshape(rows, 1, heads, size)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, block: Block, scaling: float, dropout: float) -> Tensor:

@@ -16,6 +16,7 @@ class Plain:
 
     units: ClassVar[Sequence[Unit]] = ("example",)
     by_token: ClassVar[bool] = False
+    generates: ClassVar[bool] = False
     grouped: ClassVar[bool] = False
 
     def answer(self, example: Value, cells: Value, where: str) -> Value | None:

@@ -27,6 +27,7 @@ GPT2 = {
 }  # fmt: skip
 NOUNS = {"garden": ["rose", "sparrow"], "harbour": ["gull", "captain"], "office": ["memo", "clerk"]}
 OPTIONS = {"passage": {"stride": 2}, "span": {"without": 1}, "masked": {"probability": 0.4}}
+GENERATE: dict[str, Any] = {"max_new_tokens": 8, "scores": ["exact_match", "rouge", "bleu", "chrf"]}
 CPU = Alone(torch.device("cpu"))
 
 
@@ -85,7 +86,7 @@ TASKS = [
     Task("passage", "span", "f1"),
     Task("text", "masked", "pseudo_perplexity"),
     Task("text", "next", "perplexity"),
-    Task("chat", "next", "perplexity"),
+    Task("chat", "next", "exact_match"),
 ]
 
 
@@ -97,6 +98,8 @@ def params(task: Task) -> dict[str, Any]:
     tree["train"] |= {"epochs": 3, "lr": 3e-3, "batch_size": 8, "shard_size": 2, "checkpoint_every": 2}
     tree["tokenize"] = {"max_length": 64 if task.target == "next" else 16, "pad_token": None}
     tree["evaluate"] = {"bootstrap": 100, "bootstrap_seed": 0, "calibration_bins": 5, "worst": 5}
+    if task.input == "chat":
+        tree["evaluate"]["generate"] = GENERATE
     fields = list(task.row(0))
     tree["data"] = {
         "source": None, "format": {"name": "jsonl"}, "encoding": "utf-8", "columns": {name: name for name in fields},

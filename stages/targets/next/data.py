@@ -18,6 +18,7 @@ class Next(Plain):
     fields: ClassVar[Sequence[Field]] = ()
     stored: ClassVar[str] = "counts"
     form: ClassVar[str] = "indices"
+    generates: ClassVar[bool] = True
     units: ClassVar[Sequence[Unit]] = ("example", "turn")
 
     def space(self, answers: Iterable[Value]) -> dict[str, Any]:

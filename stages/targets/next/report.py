@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stages.interfaces import Value
 from stages.scoring.report import BARS, Options, Report, Wrong, report_of
 from stages.targets.next.metrics import ACCURACY, LOSS, PERPLEXITY, Judged
+from stages.targets.next.written import Written
 
 METRICS = {"perplexity": PERPLEXITY, "accuracy": ACCURACY, "log_loss": LOSS}
 STRIPES = 20  # of the histogram
@@ -26,25 +27,41 @@ def report(judged: Judged, examples: Iterable[Value], space: Mapping[str, Any], 
     tables: dict[str, tuple[Sequence[str], list[Any]]] = {
         "bars/texts_by_decimal_logarithm_of_perplexity.tsv": (BARS, bars)
     }
+    if isinstance(judged, Written):
+        return report_of(judged, {**judged.metrics, **METRICS}, options, {}, judged.notes, tables)
     return report_of(judged, METRICS, options, {}, [], tables)
 
 
 def table(ids: NDArray[Any], judged: Judged, examples: Iterable[Value], space: Mapping[str, Any]) -> pa.Table:
-    """Return id, the perplexity as `prediction`, the tokens of each text, and how many were the most probable ones."""
-    columns = {"id": pa.array(ids, pa.int64()), "prediction": pa.array(judged.perplexities(), pa.float64())}
+    """Return id, the perplexity, the tokens of each text, and how many were the most probable ones.
+
+    The perplexity is the `prediction`; where responses were written they are, beside those that are wanted.
+    """
+    perplexities = pa.array(judged.perplexities(), pa.float64())
+    columns: dict[str, Any] = {"id": pa.array(ids, pa.int64()), "prediction": perplexities}
+    if isinstance(judged, Written):
+        texts = {"wanted": pa.array(judged.wanted), "prediction": pa.array(judged.guesses)}
+        columns |= {**texts, "match": pa.array(judged.matches > 0), "perplexity": perplexities}
     counts = {name: pa.array(of.astype(np.int64)) for name, of in (("tokens", judged.tokens), ("found", judged.hits))}
     return pa.table({**columns, **counts})
 
 
 def worst(judged: Judged, space: Mapping[str, Any], limit: int) -> list[int]:
-    """Return at most `limit` texts of which a token was not foreseen: the largest perplexity first."""
+    """Return at most `limit` texts of which a token was not foreseen, or whose response is another than the wanted one.
+
+    The largest perplexity comes first.
+    """
     order = np.argsort(-np.nan_to_num(judged.perplexities()), kind="stable")
+    if isinstance(judged, Written):
+        return [row for row in order.tolist() if not judged.matches[row]][:limit]
     return [row for row in order.tolist() if judged.hits[row] < judged.tokens[row]][:limit]
 
 
 def wrong(judged: Judged, row: int, space: Mapping[str, Any], example: Value) -> Wrong:
-    """Return the tokens of a text, how many were foreseen, and its perplexity."""
+    """Return the tokens of a text and how many were foreseen, or both responses; and its perplexity."""
     told = f"perplexity {judged.perplexities()[row]:.4g}"
+    if isinstance(judged, Written):
+        return Wrong(row, judged.wanted[row], judged.guesses[row], told)
     return Wrong(row, f"{judged.tokens[row]:g} tokens", f"{judged.hits[row]:g} found", told)
 
 

@@ -12,11 +12,13 @@ import torch
 from stages.core.errors import InputError
 from stages.encoding import load_encoder
 from stages.interfaces import Window
+from stages.scoring.generation import Generate
 from stages.scoring.report import Options
 from stages.targets.next.data import Next
 from stages.targets.next.head import Head
 from stages.targets.next.metrics import METRICS, Judged
 from stages.targets.next.report import render, report, table, worst, wrong
+from stages.targets.next.written import Written
 from tests.tiny import ROOT
 
 PART: dict[str, Any] = {
@@ -78,3 +80,25 @@ def test_what_is_told() -> None:
     assert wrong(found, 1, {}, ()).detail == "perplexity 10"
     assert render(found, 1, {}, ()) == {"perplexity": pytest.approx(10), "tokens": 2}
     assert render(found, 2, {}, ()) == {"perplexity": None, "tokens": 0}
+
+
+def test_what_is_told_of_responses() -> None:
+    found = judged()
+    some = Judged(found.loss[:2], found.hits[:2], found.tokens[:2])
+    asked = Generate(scores=("bleu", "exact_match"), normalise="number")
+    beside = Written.beside(some, [("it is 7", "#### 7.0"), ("it is 8", "it is 9")], asked)
+    said = report(beside, (), {}, Options(5, 100, 0))
+    assert [name for name, *_ in said.scores["metrics"]] == [
+        "bleu",
+        "exact_match",
+        "perplexity",
+        "accuracy",
+        "log_loss",
+    ]
+    assert said.scores["exact_match"] == 0.5
+    assert said.scores["notes"][0].startswith("BLEU nrefs:1|case:mixed|")
+    assert worst(beside, {}, 5) == [1]
+    told = wrong(beside, 1, {}, ())
+    assert (told.actual, told.predicted, told.detail) == ("it is 8", "it is 9", "perplexity 10")
+    held = table(np.array([3, 4]), beside, (), {}).to_pydict()
+    assert (held["prediction"], held["match"]) == (["#### 7.0", "it is 9"], [True, False])
