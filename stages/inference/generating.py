@@ -15,7 +15,7 @@ from stages.models.decoding import Rules, check_room, greedy, places
 from stages.repro.draws import undrawn
 from stages.repro.workers import Group
 
-SHARD_ROWS = 64  # rows whose slots have equally many places, written by one worker
+SHARD_ROWS = 128  # rows whose slots have equally many places, written by one worker
 
 
 def generate(model: Any, prompts: Sequence[Sequence[int]], rules: Rules, group: Group, label: str) -> list[list[int]]:

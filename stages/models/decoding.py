@@ -18,7 +18,7 @@ from torch import Tensor
 from stages.core.errors import InputError
 from stages.models.packing import is_packed
 
-SLOTS = 16  # rows that are written side by side; changing it changes the bits
+SLOTS = 32  # rows that are written side by side; changing it changes the bits
 STEP = 64  # places by which a slot grows
 
 

@@ -21,7 +21,7 @@ from tests.models.test_causal import CONFIGS
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = Alone(torch.device("cpu"))
 DRAW = np.random.default_rng(0)
-LENGTHS = [3, 9, 1, 7, 7, 2, 5, 8, 4, 6, 3, 9, 2, 2, 8, 1, 5, 6, 7, 4]
+LENGTHS = [3, 9, 1, 7, 7, 2, 5, 8, 4, 6, 3, 9, 2, 2, 8, 1, 5, 6, 7, 4] * 2
 PROMPTS = [DRAW.integers(2, 50, length).tolist() for length in LENGTHS]
 RULES = Rules(most=12, ends=frozenset({7, 9}))
 
@@ -118,13 +118,13 @@ def test_shards_are_the_same_for_any_workers() -> None:
             held[self.rank] = value
             return [held.get(rank, value) for rank in range(2)]
 
-    many = [PROMPTS[i % 20] for i in range(SHARD_ROWS + 10)]
+    many = [PROMPTS[i % 40] for i in range(SHARD_ROWS + 10)]
     held: dict[int, Any] = {}
     alone = generate(built("gpt2"), many, RULES, CPU, "test")
     with pytest.raises(ValueError, match="zip"):  # the other's share is not there yet
         generate(built("gpt2"), many, RULES, Two(0), "test")
     assert generate(built("gpt2"), many, RULES, Two(1), "test") == alone
-    assert alone[:20] == greedy(built("gpt2"), PROMPTS, RULES)
+    assert alone[:40] == greedy(built("gpt2"), PROMPTS, RULES)
 
 
 def test_a_prompt_beside_which_there_is_no_room_is_refused() -> None:
