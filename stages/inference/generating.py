@@ -11,6 +11,7 @@ import numpy as np
 from stages.core import progress
 from stages.core.errors import refusals_told
 from stages.learning import Part
+from stages.models.beams import beam_search
 from stages.models.decoding import Rules, check_room, greedy, places
 from stages.repro.draws import undrawn
 from stages.repro.workers import Group
@@ -34,7 +35,8 @@ def generate(model: Any, prompts: Sequence[Sequence[int]], rules: Rules, group: 
         disable=None if group.rank == 0 else True,
     )  # fmt: skip
     with undrawn(model), refusals_told(f"{label}: the model cannot write"):
-        mine = [greedy(model, [prompts[row] for row in shard], rules) for shard in shown]
+        write = greedy if rules.beams == 1 else beam_search
+        mine = [write(model, [prompts[row] for row in shard], rules) for shard in shown]
     model.train(training)
     found: list[list[int]] = [[] for _ in prompts]
     for rank, share in enumerate(group.gather(mine)):

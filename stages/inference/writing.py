@@ -36,4 +36,7 @@ def rules_of(asked: Generate, encoder: Encoder, space: Mapping[str, Any]) -> Rul
                 f"evaluate.generate.stop: nothing is left of {stop!r} in the tokenizer's tokens, so it would never "
                 "end a text"
             )
-    return Rules(asked.max_new_tokens, frozenset(space["ends"]), asked.repetition_penalty, asked.stop, encoder.text)
+    return Rules(
+        asked.max_new_tokens, frozenset(space["ends"]), asked.repetition_penalty, asked.beams, asked.length_penalty,
+        asked.stop, encoder.text,
+    )  # fmt: skip

@@ -29,6 +29,8 @@ class Rules:
     most: int  # tokens
     ends: frozenset[int] = frozenset()  # tokens that end a text; they are no part of it
     penalty: float = 1.0  # of tokens that stand in prompt or text (Keskar et al. 2019, arXiv:1909.05858, section 4.1)
+    beams: int = 1  # texts that are followed at a time; 1: the most probable token, and no other
+    length_penalty: float = 1.0  # beams compare the mean of their tokens' log-probabilities, lengths to this power
     stops: Sequence[str] = ()  # texts that end it
     decode: Callable[[Sequence[int]], str] = str  # tokens to text, for stops
 
@@ -77,7 +79,7 @@ def _one_by_one(model: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> I
     """Yield what is written behind each prompt by itself, with the model's own cache: for any architecture."""
     for prompt in prompts:
         written: list[int] = []
-        seen, cache = _seen(model, [prompt]), None
+        seen, cache = seen_in(model, [prompt]), None
         ids = torch.tensor([list(prompt)], device=model.device)
         while not written or not rules.over(written):
             out = model(input_ids=ids, past_key_values=cache, use_cache=True)
@@ -88,7 +90,7 @@ def _one_by_one(model: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> I
 
 
 def _in_slots(model: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> list[list[int]]:
-    slots = _Slots(SLOTS, places(max(map(len, prompts)), rules))
+    slots = Slots(SLOTS, places(max(map(len, prompts)), rules))
     seen = torch.zeros(SLOTS, model.config.vocab_size, dtype=torch.bool, device=model.device)
     written: list[list[int]] = [[] for _ in prompts]
     rows: list[int | None] = [None] * SLOTS  # in each slot
@@ -100,7 +102,7 @@ def _in_slots(model: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> lis
             ids = torch.tensor([list(prompts[row])], device=model.device)
             slots.reading = slot
             logits = model(input_ids=ids, past_key_values=slots, use_cache=True, logits_to_keep=1).logits[:, -1]
-            seen[slot] = _seen(model, [prompts[row]])[0]
+            seen[slot] = seen_in(model, [prompts[row]])[0]
             written[row].append(int(_chosen(logits.float(), seen[slot : slot + 1], rules)))
             if not rules.over(written[row]):
                 rows[slot] = row
@@ -125,7 +127,7 @@ def _in_slots(model: Any, prompts: Sequence[Sequence[int]], rules: Rules) -> lis
     return written
 
 
-def _seen(model: Any, prompts: Sequence[Sequence[int]]) -> Tensor:
+def seen_in(model: Any, prompts: Sequence[Sequence[int]]) -> Tensor:
     """Return which tokens of the vocabulary stand in each prompt, (B, V)."""
     seen = torch.zeros(len(prompts), model.config.vocab_size, dtype=torch.bool, device=model.device)
     for row, prompt in enumerate(prompts):
@@ -133,17 +135,21 @@ def _seen(model: Any, prompts: Sequence[Sequence[int]]) -> Tensor:
     return seen
 
 
+def penalised(logits: Tensor, seen: Tensor, rules: Rules) -> Tensor:
+    """Return logits (B, V), or log-probabilities, with those of tokens that were `seen` (B, V) made smaller."""
+    if rules.penalty == 1:
+        return logits
+    return torch.where(seen, torch.where(logits < 0, logits * rules.penalty, logits / rules.penalty), logits)
+
+
 def _chosen(logits: Tensor, seen: Tensor, rules: Rules) -> Tensor:
     """Return the most probable token of each row, (B,), of logits (B, V); mark it as seen, (B, V)."""
-    if rules.penalty != 1:
-        weighed = torch.where(logits < 0, logits * rules.penalty, logits / rules.penalty)
-        logits = torch.where(seen, weighed, logits)
-    tokens = logits.argmax(dim=-1)
+    tokens = penalised(logits, seen, rules).argmax(dim=-1)
     seen[torch.arange(len(tokens)), tokens] = True
     return tokens
 
 
-class _Slots:
+class Slots:
     """Keys and values of every layer, (SLOTS, G, C, D) each, in the form in which transformers asks for a cache."""
 
     def __init__(self, slots: int, places: int) -> None:
@@ -156,6 +162,11 @@ class _Slots:
         """Go on at the places `at` (SLOTS,); return which places each slot sees then, (SLOTS, 1, 1, C)."""
         self.reading, self.at = None, at
         return (torch.arange(self.places, device=at.device) <= at[:, None])[:, None, None]
+
+    def reorder(self, order: Tensor) -> None:
+        """Let each slot go on from what the slot `order` (SLOTS,) holds."""
+        for layer, held in self.held.items():
+            self.held[layer] = held[0][order], held[1][order]
 
     def get_seq_length(self, *_: Any) -> int:
         """Return 0: positions are told by themselves, or begin at 0."""

@@ -16,6 +16,8 @@ class Generate(Section):
 
     max_new_tokens: Annotated[int, Field(ge=1, le=100_000, description="tokens of a response at most, [1, 1e5]")] = 128
     stop: Annotated[tuple[str, ...], Field(description="texts that end a response; they are no part of it")] = ()
+    beams: Annotated[int, Field(ge=1, le=64, description="texts followed at a time, [1, 64]; 1: greedy")] = 1
+    length_penalty: Annotated[float, Field(ge=-10, le=10, description="> 0 makes beams longer, [-10, 10]")] = 1.0
     repetition_penalty: Annotated[float, Field(gt=0, le=10, description="of tokens seen before, (0, 10]; 1: none")] = (
         1.0
     )

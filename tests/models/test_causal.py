@@ -18,6 +18,7 @@ from transformers import (
     Qwen3Config,
 )
 
+from stages.models.forward import compute
 from stages.models.packing import is_packed, pack
 from stages.targets.next.head import Head
 
@@ -76,13 +77,25 @@ def test_no_row_sees_another(name: str) -> None:
     assert [torch.equal(a, b) for a, b in zip(one, two, strict=True)] == [True, False, True, True, True, True]
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        BloomConfig(vocab_size=50, hidden_size=32, n_layer=1, n_head=4),  # no positions that could be given
-        MistralConfig(**GROUPED, sliding_window=4),  # does not see all that is before a token
-    ],
-)
+OTHERS = [
+    BloomConfig(vocab_size=50, hidden_size=32, n_layer=1, n_head=4),  # no positions that could be given
+    MistralConfig(**GROUPED, sliding_window=4),  # does not see all that is before a token
+]
+
+
+@pytest.mark.parametrize("config", OTHERS)
+def test_others_are_padded_and_the_same_as_one_row_at_a_time(config: Any) -> None:
+    torch.manual_seed(0)
+    model = pack(AutoModelForCausalLM.from_config(config).eval(), Head({}))
+    counts = [np.array([0, *[1] * (length - 1)]) for length in LENGTHS]
+    part = {"length": np.array(LENGTHS), "input_ids": [row.numpy() for row in ROWS], "counts": counts}
+    with torch.no_grad():
+        found = compute(model, Head({}), part, 0, torch.device("cpu"))
+        alone = torch.cat([model(input_ids=row[None]).logits[0, :-1] for row in ROWS])
+    torch.testing.assert_close(found, alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", OTHERS)
 def test_others_stay_as_they_are(config: Any) -> None:
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config)

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, BloomConfig
 
 from stages.core.errors import InputError
 from stages.inference.generating import SHARD_ROWS, generate, parted
+from stages.models.beams import beam_search
 from stages.models.decoding import SLOTS, Rules, greedy
 from stages.models.packing import is_packed, pack
 from stages.repro.group import Alone
@@ -138,3 +139,36 @@ def test_prompts_and_their_last_responses() -> None:
         "counts": [np.array([0, 1, 1, 0, 0, 1, 1, 0]), np.array([0, 0, 1, 1]), np.array([0, 0, 0])],
     }
     assert parted(part) == ([[0, 1, 2, 3, 4], [0, 1], [0, 1, 2]], [[5, 6], [2, 3], []])
+
+
+@pytest.mark.parametrize(("penalty", "length"), [(1.0, 1.0), (1.3, 0.0), (1.0, 2.0)])
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_beams_are_those_of_transformers(name: str, penalty: float, length: float) -> None:
+    torch.manual_seed(0)
+    own = AutoModelForCausalLM.from_config(CONFIGS[name]).eval()
+    rules = Rules(12, RULES.ends, penalty, beams=3, length_penalty=length)
+    options = {"num_beams": 3, "length_penalty": length, "repetition_penalty": penalty}
+    assert beam_search(built(name), PROMPTS[:20], rules) == [theirs(own, prompt, **options) for prompt in PROMPTS[:20]]
+    assert generate(built(name), PROMPTS[:20][::-1], rules, CPU, "test") == beam_search(
+        built(name), PROMPTS[:20][::-1], rules
+    )
+
+
+def test_beams_find_what_is_more_probable() -> None:
+    def score(prompt: list[int], text: list[int]) -> float:
+        with torch.no_grad():
+            logits = own(input_ids=torch.tensor([prompt + text])).logits[0].log_softmax(dim=-1)
+        return sum(float(logits[len(prompt) + n - 1, token]) for n, token in enumerate(text))
+
+    torch.manual_seed(0)
+    own = AutoModelForCausalLM.from_config(CONFIGS["llama"]).eval()
+    one, two = (find(built("llama"), PROMPTS[:8], Rules(6, beams=n)) for find, n in ((greedy, 1), (beam_search, 8)))
+    gains = [score(p, b) - score(p, a) for p, a, b in zip(PROMPTS, one, two, strict=False)]
+    assert min(gains) > -1e-4
+    assert max(gains) > 0.01
+
+
+def test_beams_want_a_model_without_padding() -> None:
+    model = AutoModelForCausalLM.from_config(BloomConfig(vocab_size=50, hidden_size=32, n_layer=1, n_head=4))
+    with pytest.raises(InputError, match=r"^evaluate.generate.beams: found 2, wanted 1 for a BloomForCausalLM"):
+        beam_search(model, PROMPTS[:1], Rules(4, beams=2))
