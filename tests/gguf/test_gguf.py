@@ -14,7 +14,9 @@ import torch
 from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Qwen3Config
 
+from stages import download
 from stages.core.errors import InputError
+from stages.core.params import decode
 from stages.encoding import load_encoder
 from stages.gguf import convert
 from stages.gguf.architecture import INNER, OUTER
@@ -215,3 +217,21 @@ def test_files_beside_it_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="a GGUF file is a whole model, wanted nothing beside it"):
         convert(tmp_path)
+
+
+def test_a_source_may_hold_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("files").mkdir()
+    write(Path("files/model.gguf"), "llama")
+    Path("files/rows.jsonl").write_text("{}\n")
+    source = {"kind": "file", "files": {"model.gguf": "files/model.gguf"}}
+    data = {"kind": "file", "files": {"rows.jsonl": "files/rows.jsonl"}}
+    tree = {"data": {"source": data}, "model": {"source": source}}
+    said = decode(download.Params, tree, {}, "params.yaml")
+    download.download(said.data.source, said.model.source)
+    assert "model.safetensors" in {path.name for path in Path("models/base").iterdir()}
+    before = of_folder(Path("models/base"))
+    Path("files/model.gguf").write_bytes(b"GGUF")
+    with pytest.raises(InputError, match="^model.source: model.gguf: not a sound GGUF file"):
+        download.download(said.data.source, said.model.source)
+    assert of_folder(Path("models/base")) == before
