@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError, refusals_told
 from stages.core.files import write_json
-from stages.encoding.encoder import load_encoder, load_tokenizer, named_tokens
+from stages.encoding.encoder import load_encoder, load_tokenizer
+from stages.encoding.special import named_tokens
 from stages.encoding.template import template_of
 
 if TYPE_CHECKING:
