@@ -85,7 +85,7 @@ def _best(model: Any, prompt: Sequence[int], rules: Rules) -> list[int]:
         seen = seen[of.clamp(max=len(seen) - 1)]
         written = [text for _, text in texts.running] + [texts.running[0][1]] * (width - count)
         last = torch.tensor([text[-1:] for text in written], device=device)
-        seen[torch.arange(width), last[:, 0]] = True
+        seen[torch.arange(width, device=device), last[:, 0]] = True
         at = torch.full((width,), len(prompt) + len(written[0]) - 1, device=device)
         mask = slots.begin(at)
         out = model(

@@ -145,7 +145,7 @@ def penalised(logits: Tensor, seen: Tensor, rules: Rules) -> Tensor:
 def _chosen(logits: Tensor, seen: Tensor, rules: Rules) -> Tensor:
     """Return the most probable token of each row, (B,), of logits (B, V); mark it as seen, (B, V)."""
     tokens = penalised(logits, seen, rules).argmax(dim=-1)
-    seen[torch.arange(len(tokens)), tokens] = True
+    seen[torch.arange(len(tokens), device=tokens.device), tokens] = True
     return tokens
 
 
@@ -182,5 +182,5 @@ class Slots:
             if self.reading is not None:
                 whole[self.reading, :, : new.shape[2]] = new[0]
             else:
-                whole[torch.arange(self.slots), :, self.at] = new[:, :, 0]
+                whole[torch.arange(self.slots, device=self.at.device), :, self.at] = new[:, :, 0]
         return (keys, values) if self.reading is not None else held
