@@ -33,7 +33,10 @@ def number(text: str) -> str:
 
 
 def squad(text: str) -> str:
-    """Return a text as SQuAD's official script compares it (Rajpurkar et al. 2016, arXiv:1606.05250)."""
+    """Return a text as SQuAD's official script compares it (Rajpurkar et al. 2016, arXiv:1606.05250).
+
+    Lower case, without punctuation and the articles a, an and the, with single blanks.
+    """
     text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
 
