@@ -19,7 +19,7 @@ from stages.core.errors import InputError
 from stages.models.packing import is_packed
 
 SLOTS = 32  # rows that are written side by side; changing it changes the bits
-STEP = 64  # places by which a slot grows
+STEP = 128  # places by which a slot grows
 
 
 @dataclass(frozen=True)
