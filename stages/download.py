@@ -4,8 +4,8 @@
 
 Reads `data.source`, `data.resource`, `model.source` and `model.teacher` of params.yaml (and files/, if one is of kind
 `file`); writes data/raw/, data/resource/, models/base/ and models/teacher/, all or none. Those of a null source are
-empty folders. Archives are kept in a per-user cache (stages/sources/cache.py), so that the second
-time needs no network.
+empty folders; a GGUF file becomes safetensors. Archives are kept in a per-user cache (stages/sources/cache.py), so that
+the second time needs no network.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from stages.core.errors import InputError
 from stages.core.files import Accept, outputs, read_object
 from stages.core.params import Elsewhere, Section, choice, load
 from stages.core.processes import end_with_dvc
+from stages.gguf import convert
 from stages.interfaces import Source
 from stages.project import graph
 from stages.repro.weights import check_pointer, check_weights, unsafe
@@ -109,6 +110,8 @@ def download(
             if source is not None:
                 _fetch(key, source, folder)
                 if key.startswith("model."):
+                    with _named(key, folder):
+                        convert(folder)
                     _check_model(key, folder)
 
 

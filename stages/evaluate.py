@@ -29,16 +29,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core.errors import InputError
 from stages.core.files import Accept, outputs, read_json, read_object, write_json, write_tsv
 from stages.core.params import Section, choice, load, part_of
 from stages.core.tables import read_batches, write_parquet
+from stages.encoding import load_encoder
 from stages.inputs import INPUTS
 from stages.interfaces import Input, Target, Value
 from stages.project import graph
 from stages.repro import workers
+from stages.scoring.generation import Generate, writes
 from stages.targets import TARGETS
 
 Integers = NDArray[np.integer]
@@ -60,6 +62,7 @@ class Evaluate(Section):
     bootstrap_seed: Annotated[int, Field(ge=0, lt=2**32, description="seed of the resamples, [0, 2^32)")]
     calibration_bins: Annotated[int, Field(ge=2, le=1000, description="equal-width bins of confidence, [2, 1000]")]
     worst: Annotated[int, Field(ge=0, description="wrong predictions listed, most confident first, >= 0")]
+    generate: Annotated[Generate | None, Field(description="how responses are written and scored, or null")] = None
 
 
 class Params(Section):
@@ -68,6 +71,12 @@ class Params(Section):
     input: AnyInput
     target: AnyTarget
     evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _generates(self) -> Params:
+        if self.evaluate.generate is not None and not writes(self.input, self.target):
+            raise ValueError("evaluate.generate: wanted null: responses are written for input chat and target next")
+        return self
 
 
 def evaluate(params: Params, group: workers.Group, root: Path = Path(), accept: Accept | None = None) -> None:
@@ -85,22 +94,35 @@ def evaluate(params: Params, group: workers.Group, root: Path = Path(), accept: 
     model: Any = load(folder, head)
     rows = head.scored(rows)
     found = computed(model.to(group.device), rows, head, group, "evaluate")
+    space = read_object(folder / "task.json")["space"]
+    texts = None
+    if params.evaluate.generate is not None:
+        from stages.inference.writing import responses
+
+        encoder = load_encoder(folder, schema["max_length"])
+        texts = responses(model, whole(rows), encoder, params.evaluate.generate, space, group, "evaluate: responses")
     if group.rank == 0:
-        part, space = whole(rows), read_object(folder / "task.json")["space"]
+        part = whole(rows)
         judged = part_of(params.target, "metrics").Judged.of(found, part, space)
+        if texts is not None:
+            judged = part_of(params.target, "written").Written.beside(judged, texts, params.evaluate.generate)
         ids = part["id"][np.unique(part["example"], return_index=True)[1]]
-        publish(params, ids, judged, space, root, accept)
+        publish(params, ids, judged, space, root, accept, schema.get("left_out", 0))
 
 
 def publish(
-    params: Params, ids: Integers, judged: Any, space: Mapping[str, Any], root: Path, accept: Accept | None = None
-) -> None:
-    """Write all outputs below `root` and print the report. ids (N,) are those of the examples `judged`, N >= 1."""
+    params: Params, ids: Integers, judged: Any, space: Mapping[str, Any], root: Path, accept: Accept | None = None,
+    left_out: int = 0,
+) -> None:  # fmt: skip
+    """Write all outputs below `root` and print the report. ids (N,) are those of the examples `judged`, N >= 1.
+
+    `left_out` clean test rows have no tokens, since they were too long.
+    """
     from stages.scoring.report import Options
     from stages.scoring.worst import HEADER, worst_rows
 
     options, target = params.evaluate, part_of(params.target, "report")
-    examples = Examples(root / "data/clean/test.parquet", ids, params.input)
+    examples = Examples(root / "data/clean/test.parquet", ids, params.input, left_out)
     said = target.report(
         judged, examples, space, Options(options.calibration_bins, options.bootstrap, options.bootstrap_seed)
     )
@@ -129,24 +151,27 @@ def publish(
 class Examples:
     """The examples of a clean split, read when they are asked for.
 
-    Raises InputError unless the split's ids are `ids`, in the same order.
+    Raises InputError unless the split's ids are `ids`, in the same order, and `left_out` others.
     """
 
-    def __init__(self, path: Path, ids: Integers, example: Input) -> None:
-        self.path, self.ids = path, ids
+    def __init__(self, path: Path, ids: Integers, example: Input, left_out: int = 0) -> None:
+        self.path, self.ids, self.left_out = path, ids, left_out
         self.fields = [field.name for field in example.fields]
 
     def __iter__(self) -> Iterator[Value]:
-        start = 0
+        start = others = 0
         for batch in read_batches(self.path, ["id", *self.fields]):
-            end = start + batch.num_rows
-            if not np.array_equal(batch.column("id").to_numpy(), self.ids[start:end]):
+            own = batch.column("id").to_numpy()
+            kept = np.flatnonzero(np.isin(own, self.ids) if self.left_out else np.ones(len(own), dtype=bool))
+            end = start + len(kept)
+            others += len(own) - len(kept)
+            if not np.array_equal(own[kept], self.ids[start:end]):
                 raise InputError(f"{self.path}: its rows are not those of data/tokens/test.arrow: run tokenize again")
-            for row in range(batch.num_rows):
+            for row in kept.tolist():
                 yield tuple(batch.column(name)[row].as_py() for name in self.fields)
             start = end
-        if start != len(self.ids):
-            found = f"{start} rows, but {len(self.ids)} in data/tokens/test.arrow"
+        if (start, others) != (len(self.ids), self.left_out):
+            found = f"{start + others} rows, but {len(self.ids) + self.left_out} in data/tokens/test.arrow"
             raise InputError(f"{self.path}: {found}: run tokenize again")
 
     def at(self, rows: Sequence[int]) -> dict[int, Value]:

@@ -276,7 +276,8 @@ def _save_model(
     config.pop("_name_or_path", None)
     write_json(folder / "config.json", config)
     write_json(folder / "task.json", {key: schema[key] for key in ("input", "target", "space")} | adapter)
-    save_tokenizer(base, folder, schema["max_length"], schema["pad_token_id"], segments)
+    template = schema["input"].get("template")
+    save_tokenizer(base, folder, schema["max_length"], schema["pad_token_id"], segments, template)
 
 
 def main() -> None:

@@ -7,11 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, TypedDict
 
-Cell = str | float | list[str]  # what a format reads of one column of a row: a float where it is no whole number
-# What a column holds. A verbatim text is kept as it is, so that places in it stay right; texts are verbatim ones;
-# labels are a list, or one text that is yet to be cut.
-Kind = Literal["text", "verbatim", "words", "labels", "texts", "number", "numbers"]
-Unit = Literal["example", "word", "passage"]  # what an answer is about: then an example may have several windows
+# What a format reads of one column of a row: a float where it is no whole number, a tuple of objects as JSON has them.
+Cell = str | float | list[str] | tuple[dict[str, Any], ...]
+# What a column holds. A verbatim text is kept as it is, so that places in it stay right; an optional one may be empty;
+# a response is one that predict is to find; texts are verbatim ones; labels are a list, or one text that is yet to be
+# cut; turns are those of a conversation up to a response, an opening those before it.
+Kind = Literal[
+    "text", "verbatim", "optional", "response", "words", "labels", "texts", "number", "numbers", "turns", "opening"
+]  # fmt: skip
+RESPONSES = ("response", "turns")  # kinds of what holds a response: predict asks for what is before it
+# What an answer is about; of a word or a passage an example may have several windows.
+Unit = Literal["example", "word", "passage", "turn"]
 Value = tuple[Any, ...]  # an example, or an answer: a part for each field; equal values are the same one
 
 
@@ -50,13 +56,14 @@ class Window:
     ids: Sequence[int]  # token ids, special ones among them
     columns: Mapping[str, Sequence[int]] = field(default_factory=dict)  # what else the input tells of the tokens
     encoding: Any = None  # that of the tokenizer, where the window is one
+    counts: Sequence[int] | None = None  # 1 for each token that a model of language learns, else 0; None: all
 
 
 @dataclass(frozen=True)
 class Encoded:
     """An example as tokens."""
 
-    windows: Sequence[Window]  # one at least
+    windows: Sequence[Window]  # none: it is too long, and left out
     ids: Sequence[int]  # all its tokens, without special ones
     special: int  # special tokens of a window
     cut: bool  # whether some of its tokens are in no window
@@ -98,13 +105,26 @@ class Encoder(Protocol):
     def special(self, pair: bool = False) -> int:
         """Return how many special tokens a text or a pair gets."""
 
+    @property
+    def ends(self) -> Sequence[int]:
+        """Return the tokens that end what a model writes."""
+
+    def conversation(self, turns: Sequence[Mapping[str, Any]], template: str | None, begun: bool) -> str:
+        """Return turns as one text, by `template` or the model's own; with `begun`, up to where a response begins.
+
+        Raises InputError where there is no template, and for turns or a template that do not do.
+        """
+
 
 class Input(Protocol):
     """What an example is made of: one name of `input` (a frozen dataclass of its keys). No torch at import."""
 
-    fields: ClassVar[Sequence[Field]]
     unit: ClassVar[Unit]
     columns: ClassVar[Sequence[str]]  # of data/tokens beside input_ids: each a list of whole numbers a window
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """Return the columns that an example is made of."""
 
     def example(self, cells: Value, where: str) -> Value:
         """Return a row's example in its one form. Raises InputError, which begins with `where`, for what is none."""
@@ -133,8 +153,9 @@ class Target(Protocol):
     fields: ClassVar[Sequence[Field]]  # none: what is learnt is in the example itself
     stored: ClassVar[str]  # the column of data/tokens and, if there are fields, of data/clean
     form: ClassVar[Literal["index", "indices", "number"]]  # what it holds
-    unit: ClassVar[Unit]
+    units: ClassVar[Sequence[Unit]]  # those of the inputs that it goes with
     by_token: ClassVar[bool]  # whether it asks which word each token is of: then windows have their encodings
+    generates: ClassVar[bool]  # whether a model of it writes texts: then those of an input with responses are written
     grouped: ClassVar[bool]  # whether an answer is one of a few classes: then splits and samples go by them
 
     def answer(self, example: Value, cells: Value, where: str) -> Value | None:

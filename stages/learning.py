@@ -21,6 +21,7 @@ class Head(Protocol):
 
     reads: ClassVar[Literal["first", "all"]]  # which tokens the head reads: what the unpadded encoder keeps
     auto: ClassVar[str]  # the class of transformers that builds it
+    own: ClassVar[bool]  # whether it is a part of the base, which is never drawn anew
 
     def configure(self, config: Any) -> None:
         """Set what a transformers config says of the head."""

@@ -18,6 +18,10 @@ they say: by themselves, rows come out with logits up to some 1e-5 apart. So exa
 and a window is computed as stages.evaluate computes its rows. The test rows in one window and in their order, from
 whatever file format, come out as in data/predictions/test.parquet, to the bit; in another order or window, or with rows
 left out, to about six digits. The same input and window always give the same bytes.
+
+A model of conversations writes the response to each prompt: {"response": …}. What it writes does not depend on the
+other prompts, nor on the window (docs/generation.md). evaluate.generate of ./params.yaml, if there is one, says how;
+--max-new-tokens, --stop and --repetition-penalty stand in its place.
 """
 
 from __future__ import annotations
@@ -52,9 +56,11 @@ from stages.formats.content import Encoding
 from stages.inputs import INPUTS
 from stages.interfaces import Input, Target, Value
 from stages.learning import TokenRows
+from stages.predicting import writing
 from stages.predicting.reading import INPUT, KINDS, check, opened, reading
 from stages.repro.determinism import ensure_environment
 from stages.repro.workers import Group
+from stages.scoring.generation import Generate, writes
 from stages.targets import TARGETS
 
 MODEL = Path("models/finetuned")
@@ -104,13 +110,17 @@ def _plugin(path: Path, told: Mapping[str, Any], key: str) -> Any:
     return getattr(decode(KEYS[key], {key: told.get(key)}, {}, str(path)), key)
 
 
-def predict(folder: Path, task: Task, examples: Iterator[Value], window: int, group: Group) -> Iterator[str]:
+def predict(
+    folder: Path, task: Task, examples: Iterator[Value], window: int, group: Group, asked: Generate | None = None
+) -> Iterator[str]:
     """Yield a JSON line for each of `examples`, by the model in `folder`; `window` examples are computed together.
 
-    Raises InputError for a folder that holds no fine-tuned model of `task`.
+    `asked` says how responses are written, where the task has such. Raises InputError for a folder that
+    holds no fine-tuned model of `task`.
     """
     from stages.inference import outputs as computed
     from stages.inference import whole
+    from stages.inference.writing import responses
     from stages.models import load
 
     length = read_object(folder / "tokenizer_config.json").get("model_max_length")
@@ -123,12 +133,21 @@ def predict(folder: Path, task: Task, examples: Iterator[Value], window: int, gr
     done = 0
     for held, rows in _windows(examples, task, encoder, window):
         model = model or load(folder, head).to(group.device)
+        if writes(task.example, task.target):
+            label = f"predict: rows from {done + 1:,}"
+            texts = responses(model, whole(rows), encoder, asked or Generate(), task.space, group, label)
+            yield from (_line({"response": text}) for _, text in texts)
+            done += len(held)
+            continue
         found = computed(model, head.scored(rows), head, group, f"predict: rows from {done + 1:,}")
         judged = scores.Judged.of(found, whole(head.scored(rows)), task.space)
         for index, example in enumerate(held):
-            said = report.render(judged, index, task.space, example)
-            yield json.dumps(said, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+            yield _line(report.render(judged, index, task.space, example))
         done += len(held)
+
+
+def _line(said: Mapping[str, Any]) -> str:
+    return json.dumps(said, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _windows(
@@ -222,9 +241,13 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     said.add_argument("--encoding", type=encoding, metavar="NAME", help="of what is read (default utf-8)")
     said.add_argument(
-        "--window", type=window, default=WINDOW, metavar="ROWS",
-        help="rows computed together and then written; another number gives other bits (default %(default)s)",
+        "--window", type=window, metavar="ROWS",
+        help=f"rows computed together and then written; another number gives other bits (default {WINDOW}; of "
+        f"responses {writing.WINDOW}, and any number gives the same)",
     )  # fmt: skip
+    said.add_argument("--max-new-tokens", type=int, metavar="N", help="tokens of a response at most")
+    said.add_argument("--stop", action="append", metavar="TEXT", help="a text that ends a response")
+    said.add_argument("--repetition-penalty", type=float, metavar="X", help="of tokens seen before; 1: none")
     return said
 
 
@@ -236,6 +259,8 @@ def main() -> None:
         task = Task.of(asked.model)
         manner = reading(path, vars(asked), task.example)
         check(path, manner)
+        how = writing.generation(vars(asked)) if writes(task.example, task.target) else None
+        rows = asked.window or (writing.WINDOW if how else WINDOW)
         ensure_environment()  # starts the process anew, so before anything of a pipe is read
         from stages.repro.determinism import settle
         from stages.repro.group import Alone
@@ -243,8 +268,10 @@ def main() -> None:
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
         group, count = Alone(settle(0)), 0
         with opened(path, manner) as source:
-            for line in predict(asked.model, task, manner.examples(source), asked.window, group):
+            for line in predict(asked.model, task, manner.examples(source), rows, group, how):
                 sys.stdout.write(line)
+                if how:
+                    sys.stdout.flush()
                 count += 1
             sys.stdout.flush()
         print(f"predict: {count:,} rows", file=sys.stderr)

@@ -159,10 +159,10 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _data_fits(self) -> Params:
-        if self.input.unit != self.target.unit:
+        if self.input.unit not in self.target.units:
             raise ValueError(
                 f"input.name: its answers belong to each {self.input.unit}, those of this target to each "
-                f"{self.target.unit}: docs/tasks.md says what goes together"
+                f"{' or '.join(self.target.units)}: docs/tasks.md says what goes together"
             )
         fields = [column.name for column in (*self.input.fields, *self.target.fields)]
         for name in self.data.columns:

@@ -1,6 +1,7 @@
 """Stage tokenize: clean rows to token ids.
 
     python -m stages.tokenize
+    python -m stages.tokenize --preview 3      shows training rows instead, [[what is learnt of them]] marked
 
 Reads data/clean/, config and tokenizer of models/base/ and, of params.yaml, `input`, `target` and `tokenize`. Writes
 data/tokens/{train,validation,test}.arrow, which later stages read by memory map: for each window, mostly one an
@@ -22,8 +23,9 @@ from stages.core import cli
 if __name__ == "__main__":
     cli.begin("tokenize")  # the imports below take their time
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,10 +33,12 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
+from stages.core.errors import InputError
 from stages.core.files import Accept, outputs, read_json, write_json
 from stages.core.params import Section, choice, load, options_of
 from stages.core.processes import end_with_dvc
-from stages.core.tables import TYPES, arrow_writer, read_batches
+from stages.core.shown import terminal
+from stages.core.tables import ROWS_A_GROUP, TYPES, arrow_writer, read_batches
 from stages.encoding import Encoder, load_encoder, windows
 from stages.inputs import INPUTS
 from stages.interfaces import Encoded, Input, Target
@@ -80,10 +84,9 @@ def tokenize(
     does not fit the model, a length the model has no positions for, and an example without tokens.
     """
     schema, options = read_json(clean / "schema.json"), params.tokenize
-    encoder = load_encoder(base, options.max_length, options.pad_token)
+    encoder = _encoder(params, base)
     if encoder.stand_in is not None:
         print(f"tokenize: the model has no padding token: {encoder.stand_in!r} (id {encoder.pad}) pads in its place")
-    encoder = replace(encoder, exact=params.target.by_token)
     space = params.target.completed(schema["space"], encoder)
     with outputs(tokens, metrics, accept=accept) as (folder, file):
         folder.mkdir()
@@ -96,10 +99,49 @@ def tokenize(
             "target": options_of(TARGETS, params.target),
             "space": space,
         }
-        write_json(folder / "schema.json", schema | chosen | size)
+        left_out = {"left_out": of} if (of := summary["test"].get("left_out")) else {}
+        write_json(folder / "schema.json", schema | chosen | size | left_out)
         write_json(folder / "summary.json", summary)
         write_json(file, {"train_tokens": summary["train"]["tokens"], "train_truncated": summary["train"]["truncated"]})
     return summary
+
+
+def preview(params: Params, count: int, clean: Path = CLEAN, base: Path = BASE) -> Iterator[str]:
+    """Yield the first `count` training rows as the model reads them: the text of each window, with its marks.
+
+    Where the answer says something of each token, [[ ]] stands around those of which it says more than nothing.
+    """
+    source, encoder = clean / "train.parquet", _encoder(params, base)
+    for row, encoded, held in islice(_encoded(source, params, encoder, learnt=True), count):
+        yield f"row {row}: " + (
+            f"{len(encoded.ids)} tokens, too long: left out" if not held else f"{len(held)} windows" * (len(held) > 1)
+        )
+        for cells in held:
+            counted = cells[params.target.stored]
+            by_token = isinstance(counted, list) and len(counted) == cells["length"]
+            yield encoder.marked(cells["input_ids"], counted if by_token else [0] * cells["length"])
+
+
+def _encoder(params: Params, base: Path) -> Encoder:
+    encoder = load_encoder(base, params.tokenize.max_length, params.tokenize.pad_token)
+    return replace(encoder, exact=params.target.by_token)
+
+
+def _encoded(
+    source: Path, params: Params, encoder: Encoder, learnt: bool
+) -> Iterator[tuple[int, Encoded, list[dict[str, Any]]]]:
+    """Yield (id, its tokens, the cells of each window) of the rows of a split, in their order."""
+    example, answer = params.input, params.target
+    fields, stored = [field.name for field in example.fields], [answer.stored] if answer.fields else []
+    seen = 0
+    for rows in read_batches(source, ["id", *fields, *stored]):
+        examples = list(zip(*(_values(rows[name]) for name in fields), strict=True))
+        values = rows[answer.stored].to_pylist() if stored else [None] * len(rows)
+        answers = zip(rows["id"].to_pylist(), values, strict=True)
+        for encoded, (row, value) in zip(example.encode(examples, encoder), answers, strict=True):
+            held = list(windows.rows(encoded, seen, row, value, answer, f"{source}: row {row}", learnt))
+            yield row, encoded, held
+            seen += bool(held)
 
 
 def _write(source: Path, target: Path, params: Params, encoder: Encoder) -> dict[str, Any]:
@@ -112,22 +154,17 @@ def _write(source: Path, target: Path, params: Params, encoder: Encoder) -> dict
             (answer.stored, TYPES[answer.form]),
         ]
     )
-    fields, stored = [field.name for field in example.fields], [answer.stored] if answer.fields else []
-    counts, seen, columns = Counts(), 0, _Columns(table)
+    counts, columns = Counts(), _Columns(table)
     with arrow_writer(target, table) as writer:
-        for rows in read_batches(source, ["id", *fields, *stored]):
-            examples = list(zip(*(_values(rows[name]) for name in fields), strict=True))
-            values = rows[answer.stored].to_pylist() if stored else [None] * len(rows)
-            answers = zip(rows["id"].to_pylist(), values, strict=True)
-            for encoded, (row, value) in zip(example.encode(examples, encoder), answers, strict=True):
-                where = f"{source}: row {row}"
-                held = list(windows.rows(encoded, seen, row, value, answer, where, learnt=target.stem == "train"))
-                counts.add(encoded, held, encoder)
-                columns.add(held)
-                seen += 1
-                if columns.tokens >= TOKENS_A_BATCH:
-                    writer.write_batch(columns.taken())
-            writer.write_batch(columns.taken())
+        rows = _encoded(source, params, encoder, learnt=target.stem == "train")
+        for number, (_, encoded, held) in enumerate(rows, 1):
+            counts.add(encoded, held, encoder)
+            columns.add(held)
+            if columns.tokens >= TOKENS_A_BATCH or number % ROWS_A_GROUP == 0:
+                writer.write_batch(columns.taken())
+        writer.write_batch(columns.taken())
+    if not counts.windows:
+        raise InputError(f"{source}: every row has more than tokenize.max_length {encoder.max_length} tokens")
     return counts.summary(encoder.max_length)
 
 
@@ -161,7 +198,7 @@ class Counts:
 
     def __init__(self) -> None:
         self.lengths: list[int] = []  # of each example, before cutting, with special tokens
-        self.tokens = self.windows = self.cut = self.unknown = self.text_tokens = 0
+        self.tokens = self.windows = self.cut = self.left_out = self.unknown = self.text_tokens = 0
 
     def add(self, encoded: Encoded, held: Sequence[Mapping[str, Any]], encoder: Encoder) -> None:
         """Count an example, of which the windows `held` are written."""
@@ -169,6 +206,7 @@ class Counts:
         self.tokens += sum(cells["length"] for cells in held)
         self.windows += len(held)
         self.cut += encoded.cut
+        self.left_out += not encoded.windows
         self.unknown += 0 if encoder.unknown is None else encoded.ids.count(encoder.unknown)
         self.text_tokens += len(encoded.ids)
 
@@ -181,6 +219,7 @@ class Counts:
             "windows": self.windows,
             "tokens": self.tokens,
             "truncated": self.cut / len(lengths),
+            **({"left_out": self.left_out} if self.left_out else {}),
             "unknown": self.unknown / self.text_tokens if self.text_tokens else 0.0,
             "length": {
                 "mean": float(lengths.mean(dtype=np.float64)),
@@ -193,12 +232,20 @@ class Counts:
 def main() -> None:
     """Read params.yaml and run the stage."""
     with cli.errors_told("tokenize"):
-        cli.parser("tokenize", __doc__).parse_args()
+        parser = cli.parser("tokenize", __doc__)
+        parser.add_argument("--preview", type=int, metavar="ROWS", help="show training rows instead")
+        asked = parser.parse_args()
+        if asked.preview is not None:
+            for line in preview(load(Params), asked.preview):
+                print(terminal(line))
+            return
         end_with_dvc("tokenize")
         inputs = graph.inputs("tokenize")
         for split, counts in tokenize(load(Params), accept=inputs.accept).items():
             sizes = f"{counts['rows']:,} rows, {counts['tokens']:,} tokens"
             print(f"tokenize: {split}: {sizes}, {counts['truncated']:.1%} of the examples cut")
+            if left_out := counts.get("left_out"):
+                print(f"tokenize: {split}: {left_out:,} rows left out, too long for tokenize.max_length")
 
 
 if __name__ == "__main__":

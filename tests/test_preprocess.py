@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -467,3 +468,32 @@ def test_three_splits_in_one_file(run: Run, tmp_path: Path) -> None:
         "train": [0, 2, 6, 7], "validation": [3, 5], "test": [1, 4],
     }  # fmt: skip
     assert told["read"] == {"train": 4, "validation": 2, "test": 2}
+
+
+@pytest.mark.parametrize("form", ["pair", "messages"])
+def test_a_prompt_of_the_test_rows_leaks_whatever_it_answers(form: str, tmp_path: Path) -> None:
+    def row(prompt: str, response: str) -> dict[str, Any]:
+        if form == "pair":
+            return {"prompt": prompt, "response": response}
+        return {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]}
+
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    rows = {"train": [row("a", "1"), row("b", "2"), row("b", "3"), row("c", "4")], "test": [row("a", "9")]}
+    for split, held in rows.items():
+        (raw / f"{split}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in held))
+    fields = list(rows["test"][0])
+    tree = {
+        "seed": 1, "seed_streams": {"split": None}, "input": {"name": "chat", "form": form}, "target": {"name": "next"},
+        "data": {
+            "format": {"name": "jsonl"}, "encoding": "utf-8", "columns": {name: name for name in fields}, "split": None,
+            "files": {"train": "train.jsonl", "validation": "test.jsonl", "test": "test.jsonl"}, "keep": None,
+            "empty": "drop", "duplicates": "drop", "conflicts": "drop", "leakage": "drop", "validation_fraction": None,
+            "test_fraction": None, "stratify": False, "per_class": None, "limit": None,
+        },
+    }  # fmt: skip
+    summary = preprocess.preprocess(
+        decode(preprocess.Params, tree, {}, "params.yaml"), raw, tmp_path / "clean", tmp_path / "data.json"
+    )
+    assert (summary["rows"]["train"], summary["dropped"]["train"]["leakage"]) == (3, 1)
+    assert summary["dropped"]["train"]["conflicts"] == 0  # other responses to one prompt are no conflict

@@ -63,6 +63,7 @@ def test_the_recipes() -> None:
             "airline",
             "conll2003",
             "covid-qa",
+            "gsm8k-smol",
             "labels",
             "r52",
             "r8",
@@ -71,7 +72,7 @@ def test_the_recipes() -> None:
             "sick-e",
             "sick-r",
         ),
-        *("smoke", "sst2", "tsv", "wnut16"),
+        *("smoke", "smoke-chat", "sst2", "tsv", "wnut16"),
     ] == NAMES
 
 

@@ -20,7 +20,7 @@ from stages.core.params import decode
 from stages.core.tables import Rows, write_parquet
 from stages.encoding import encoder
 from stages.repro.digests import of_folder
-from stages.tokenize import SPLITS, Params, tokenize
+from stages.tokenize import SPLITS, Params, preview, tokenize
 
 ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "files" / "smoke" / "model"
@@ -227,3 +227,44 @@ def test_it_needs_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_preview_marks_what_is_learnt(tmp_path: Path) -> None:
+    tree = chat_params()
+    clean = chat_rows(tmp_path, ["hi", "where is the rose and the tulip?"])
+    lines = list(preview(decode(Params, tree, {}, "params.yaml"), 2, clean, ROOT / "files/chat/model"))
+    assert lines[:2] == [
+        "row 0: ",
+        "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n[[ho<|im_end|>\n]]",
+    ]
+    assert lines[2].startswith("row 1: ")
+    assert lines[2].endswith("tokens, too long: left out")
+    assert len(lines) == 3
+
+
+def test_rows_that_are_too_long_are_counted(tmp_path: Path) -> None:
+    clean = chat_rows(tmp_path, ["hi", "where is the rose and the tulip?"])
+    said = decode(Params, chat_params(), {}, "params.yaml")
+    found = tokenize(said, clean, ROOT / "files/chat/model", tmp_path / "tokens", tmp_path / "tokenize.json")
+    assert (found["train"]["left_out"], found["train"]["windows"], found["train"]["rows"]) == (1, 1, 2)
+    assert read_json(tmp_path / "tokens/schema.json")["left_out"] == 1
+    assert pa.ipc.open_file(tmp_path / "tokens/test.arrow").read_all()["example"].to_pylist() == [0]
+    long = chat_rows(tmp_path / "long", ["where is the rose and the tulip?"])
+    with pytest.raises(InputError, match=r"train.parquet: every row has more than tokenize.max_length 24 tokens"):
+        tokenize(said, long, ROOT / "files/chat/model", tmp_path / "tokens", tmp_path / "tokenize.json")
+
+
+def chat_params() -> dict[str, Any]:
+    return {
+        "input": {"name": "chat"}, "target": {"name": "next"}, "tokenize": {"max_length": 24, "pad_token": None},
+    }  # fmt: skip
+
+
+def chat_rows(root: Path, prompts: list[str]) -> Path:
+    clean = root / "clean"
+    clean.mkdir(parents=True)
+    columns = {"id": list(range(len(prompts))), "prompt": prompts, "response": ["ho"] * len(prompts)}
+    for split in ("train", "validation", "test"):
+        write_parquet(clean / f"{split}.parquet", pa.table(columns))
+    write_json(clean / "schema.json", {"input": "chat", "target": "next", "space": {}})
+    return clean

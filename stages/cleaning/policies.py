@@ -73,8 +73,8 @@ def leaks(splits: Splits, split: str) -> dict[str, int]:
 
 
 def shared(rows: Rows, other: Rows) -> Mask:
-    """Return (rows,): which have an example that is also in `other`."""
-    return np.isin(rows.examples, other.examples)
+    """Return (rows,): which have an example, but for a response in it, that is also in `other`."""
+    return np.isin(rows.asked, other.asked)
 
 
 def repeated(rows: Rows) -> Mask:

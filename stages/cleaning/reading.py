@@ -14,7 +14,7 @@ from stages.cleaning.keeping import search
 from stages.cleaning.rows import Codes, Numbers, Rows
 from stages.cleaning.values import value
 from stages.core.errors import InputError
-from stages.interfaces import Cell, Field, Format, Input, Target
+from stages.interfaces import RESPONSES, Cell, Field, Format, Input, Target, Value
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Reader:
     empty: str  # what is done with rows in which a field is empty: drop, error
     examples: Codes = field(default_factory=Codes)
     answers: Codes = field(default_factory=Codes)
+    prompts: Codes = field(default_factory=Codes)
 
     def read(self, path: Path, only: tuple[str, str] | None = None) -> tuple[Rows, dict[str, int]]:
         """Return the rows of a file, and how many were `read`, not kept (`keep`), `empty`, or had an `answer` that
@@ -38,7 +39,7 @@ class Reader:
         `only` (column, text): the others are none of this split's rows, and are not counted. Raises InputError naming
         file and line for whatever is wrong, and for a file without rows.
         """
-        ids, lines, examples, answers = (array("q") for _ in range(4))
+        ids, lines, examples, answers, asked = (array("q") for _ in range(5))
         counts = {"read": 0, "keep": 0, "empty": 0}
         unanswered = 0
         fields = (*self.input.fields, *self.target.fields)
@@ -55,6 +56,7 @@ class Reader:
                 lines.append(line)
                 examples.append(self.examples[example])
                 answers.append(self.answers[answer])
+                asked.append(self._asked(example))
             elif self.empty == "error":
                 column = self.columns[fields[values.index(None)].name]
                 raise InputError(f"{where}: column {column!r} is empty, and data.empty is error")
@@ -62,7 +64,15 @@ class Reader:
                 counts["empty"] += 1
                 unanswered += None in values[len(self.input.fields) :]
         _refuse_nothing(path, counts, unanswered, self.target.fields)
-        return Rows(path, self.format.unit, *map(_numbers, (ids, lines, examples, answers))), counts
+        return Rows(path, self.format.unit, *map(_numbers, (ids, lines, examples, answers, asked))), counts
+
+    def _asked(self, example: Value) -> int:
+        """Return the code of an example but for a response in it: the last turn of several."""
+        kinds = [field.kind for field in self.input.fields]
+        if not set(kinds) & set(RESPONSES):
+            return self.examples[example]
+        parts = zip(example, kinds, strict=True)
+        return self.prompts[tuple(of[:-1] if kind == "turns" else of for of, kind in parts if kind != "response")]
 
     def _kept(
         self, path: Path, counts: dict[str, int], only: tuple[str, str] | None

@@ -32,6 +32,7 @@ class Rows:
     lines: Numbers  # where in the file, from 1
     examples: Numbers  # code of the example: equal in all splits for equal examples
     answers: Numbers  # code of the answer, likewise
+    asked: Numbers  # code of the example but for a response in it, likewise: what no two splits may share
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -39,8 +40,9 @@ class Rows:
     def take(self, mask: Mask) -> Rows:
         """Return the rows where `mask` (rows,) is true, in their order."""
         return replace(
-            self, ids=self.ids[mask], lines=self.lines[mask], examples=self.examples[mask], answers=self.answers[mask]
-        )
+            self, ids=self.ids[mask], lines=self.lines[mask], examples=self.examples[mask], answers=self.answers[mask],
+            asked=self.asked[mask],
+        )  # fmt: skip
 
     def where(self, mask: Mask) -> str:
         """Name the first row where `mask` (rows,) is true: file and line."""

@@ -17,7 +17,8 @@ from stages.core.errors import InputError
 
 ROWS_A_GROUP = 10_000
 TYPES = {  # of what the columns of an input and a target hold (stages.interfaces: Field.kind, Target.form)
-    "text": pa.string(), "verbatim": pa.string(), "words": pa.list_(pa.string()), "texts": pa.list_(pa.string()),
+    **dict.fromkeys(("text", "verbatim", "optional", "response"), pa.string()),
+    **dict.fromkeys(("words", "texts", "turns"), pa.list_(pa.string())),
     "number": pa.float64(), "numbers": pa.list_(pa.float64()), "index": pa.int32(), "indices": pa.list_(pa.int32()),
 }  # fmt: skip
 

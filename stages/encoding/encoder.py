@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stages.core.errors import InputError, nearest, refusals_told
+from stages.core.errors import InputError, refusals_told
 from stages.core.files import check_readable, read_object
+from stages.encoding.special import OFFSET_POSITIONS, ends, named_tokens, padding, token_id, whole_number
+from stages.encoding.template import Template, template_of
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-# Models whose positions count from the padding id + 1 (create_position_ids_from_input_ids of modeling_roberta.py).
-OFFSET_POSITIONS = frozenset(
-    {
-        *("camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "mpnet"),
-        *("roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"),
-    }
-)
-SPECIAL = tuple(f"{name}_token" for name in ("bos", "cls", "eos", "mask", "pad", "sep", "unk"))
-STAND_INS = ("eos_token", "unk_token", "bos_token")  # where no padding token is named: the first that ends no text
 VOCABULARIES = ("vocab.txt", "vocab.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
 _CHARACTERS = 500_000  # of texts encoded at a time: bounds memory, changes no bits
 
@@ -49,6 +44,9 @@ class Encoder:
     unknown: int | None  # None: the tokenizer can spell every text
     mask: int | None = None  # the token that stands for one that is to be found; None: the tokenizer has none
     exact: bool = False  # whether encodings of texts and pairs tell which word each token is of, which takes time
+    ends: Sequence[int] = ()  # tokens that end what the model writes
+    named: Mapping[str, str] = field(default_factory=dict)  # its special tokens by name: eos_token, …
+    template: str | None = None  # by which it was taught to read turns; None: it has none
     stand_in: str | None = None  # the token that pads in the place of a padding token, which the model has none of
 
     def texts(self, texts: Sequence[str]) -> Iterator[tuple[Encoding, Encoding]]:
@@ -84,6 +82,26 @@ class Encoder:
             segments += [*frame.segments, *[frame.next] * len(held)]
         return ids, segments, places[1]
 
+    def conversation(self, turns: Sequence[Mapping[str, Any]], template: str | None, begun: bool) -> str:
+        """Return turns as one text, by `template` or the model's own; with `begun`, up to where a response begins.
+
+        Raises InputError where there is no template, and for turns or a template that do not do.
+        """
+        chosen = self.template if template is None else template
+        if chosen is None:
+            raise InputError("input.template: the base model has no chat template: give one (docs/generation.md)")
+        return _template(chosen).text(turns, self.named, begun)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Return the text of tokens, without special ones."""
+        return str(self.whole.decode(list(ids), skip_special_tokens=True))
+
+    def marked(self, ids: Sequence[int], counts: Sequence[int]) -> str:
+        """Return the text of tokens (T,), with [[ ]] around those whose count (T,) is above 0."""
+        runs = groupby(zip(counts, ids, strict=True), key=lambda of: of[0] > 0)
+        texts = [(more, self.whole.decode([of for _, of in run], skip_special_tokens=False)) for more, run in runs]
+        return "".join(f"[[{text}]]" if more else text for more, text in texts)
+
     def special(self, pair: bool = False) -> int:
         """Return how many special tokens a text or a pair gets."""
         return self.cut.num_special_tokens_to_add(pair)
@@ -101,6 +119,9 @@ class Encoder:
     def vocabulary(self) -> int:
         """Return the number of ids a model must know: the largest + 1."""
         return max(self.whole.get_vocab(with_added_tokens=True).values()) + 1
+
+
+_template = cache(Template)
 
 
 def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -137,10 +158,13 @@ def load_encoder(folder: Path, max_length: int, pad_token: str | None = None) ->
         raise InputError(f"tokenize.max_length: found {max_length}, wanted more than the {special} special tokens")
     cut.enable_truncation(max_length, direction=direction)
     named = named_tokens(folder)
-    pad, stand_in = _padding(folder, config, whole, named, pad_token)
-    unknown = _id(folder, whole, "unk_token", named)
-    mask = _id(folder, whole, "mask_token", named)
-    encoder = Encoder(whole, cut, max_length, *_around(whole), _frames(whole), pad, unknown, mask, stand_in=stand_in)
+    pad, stand_in = padding(folder, config, whole, named, pad_token)
+    unknown = token_id(folder, whole, "unk_token", named)
+    mask = token_id(folder, whole, "mask_token", named)
+    encoder = Encoder(
+        whole, cut, max_length, *_around(whole), _frames(whole), pad, unknown, mask, ends=ends(folder, whole, named),
+        named=named, template=template_of(folder), stand_in=stand_in,
+    )  # fmt: skip
     _refuse_misfit(folder, config, encoder, max_length)
     return encoder
 
@@ -186,91 +210,17 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         return Tokenizer.from_str(slow.backend_tokenizer.to_str())
 
 
-def named_tokens(folder: Path) -> dict[str, str]:
-    """Return the special tokens that the tokenizer's files name: {"pad_token": "[PAD]", ...}."""
-    found: dict[str, str] = {}
-    for path in (folder / "tokenizer_config.json", folder / "special_tokens_map.json"):
-        content = read_object(path) if path.is_file() else {}
-        for name in SPECIAL:
-            token = content.get(name)
-            text = token.get("content") if isinstance(token, dict) else token
-            if text is not None and not isinstance(text, str):
-                raise InputError(f"{path}: {name}: found {text!r}, wanted the text of a token")
-            if text is not None:
-                found.setdefault(name, text)
-    return found
-
-
-def _id(folder: Path, tokenizer: Tokenizer, name: str, named: Mapping[str, str]) -> int | None:
-    """Return the id of the token that is `named` so, or None when there is none."""
-    if name not in named:
-        return None
-    number = tokenizer.token_to_id(named[name])
-    if number is None:
-        raise InputError(f"{folder}: {name} is {named[name]!r}, which is not in the tokenizer's vocabulary")
-    return number
-
-
-def _padding(
-    folder: Path, config: Mapping[str, Any], tokenizer: Tokenizer, named: Mapping[str, str], asked: str | None
-) -> tuple[int, str | None]:
-    """Return the id of the padding token, and its text where it stands in for one that the model has not."""
-    wanted = _number(folder, config, "pad_token_id")
-    if asked is not None:
-        number = tokenizer.token_to_id(asked)
-        if number is None:
-            known = nearest(asked, tokenizer.get_vocab(with_added_tokens=True))
-            raise InputError(f"tokenize.pad_token: {asked!r} is not in the tokenizer's vocabulary{known}")
-        if str(config.get("model_type")) in OFFSET_POSITIONS and number != wanted:
-            raise InputError(
-                f"tokenize.pad_token: a {config['model_type']} model counts positions from its own padding token: "
-                "leave it null"
-            )
-        return number, None
-    own = _id(folder, tokenizer, "pad_token", named)
-    if own is not None and wanted is not None and own != wanted:
-        raise InputError(
-            f"{folder}: the tokenizer's padding token has id {own}, config.json says {wanted}: "
-            "choose one by tokenize.pad_token"
-        )
-    agreed = wanted if own is None else own
-    if agreed is not None:
-        return agreed, None
-    ends = tokenizer.encode("").ids[-1:]  # what the tokenizer itself puts at the end of a text
-    for name in STAND_INS:
-        number = _id(folder, tokenizer, name, named)
-        if number is None and isinstance(config.get(f"{name}_id"), int):
-            number = _number(folder, config, f"{name}_id")
-        text = None if number is None or number in ends else tokenizer.id_to_token(number)
-        if number is not None and text is not None:
-            return number, text
-    raise InputError(
-        f"{folder}: neither the tokenizer nor config.json names a padding token: set tokenize.pad_token to a token of "
-        "its vocabulary"
-    )
-
-
-def _number(folder: Path, config: Mapping[str, Any], key: str) -> int | None:
-    """Return a whole number >= 0 of config.json, or None where there is none (-1 says so too)."""
-    value = config.get(key)
-    if value is None or value == -1:
-        return None
-    if type(value) is not int or value < 0:
-        raise InputError(f"{folder / 'config.json'}: {key}: found {value!r}, wanted a whole number >= 0")
-    return value
-
-
 def _refuse_misfit(folder: Path, config: Mapping[str, Any], encoder: Encoder, max_length: int) -> None:
     """Raise InputError when the model has too small a vocabulary or too few positions."""
-    vocabulary = _number(folder, config, "vocab_size")
+    vocabulary = whole_number(folder, config, "vocab_size")
     largest = max(encoder.vocabulary - 1, *encoder.cut.encode("").ids, 0)  # special tokens may have ids of their own
     if vocabulary is not None and largest >= vocabulary:
         raise InputError(
             f"{folder}: tokenizer and model do not belong together: token ids go up to {largest}, "
             f"config.json says vocab_size {vocabulary}"
         )
-    positions = _number(folder, config, "max_position_embeddings")
-    positions = _number(folder, config, "n_positions") if positions is None else positions
+    positions = whole_number(folder, config, "max_position_embeddings")
+    positions = whole_number(folder, config, "n_positions") if positions is None else positions
     if positions is not None and str(config.get("model_type")) in OFFSET_POSITIONS:
         positions -= encoder.pad + 1
     if positions is not None and max_length > positions:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from stages.core.errors import InputError, refusals_told
 from stages.core.files import write_json
-from stages.encoding.encoder import load_encoder, load_tokenizer, named_tokens
+from stages.encoding.encoder import load_encoder, load_tokenizer
+from stages.encoding.special import named_tokens
+from stages.encoding.template import template_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,13 +31,15 @@ PROBES = (
 )  # fmt: skip
 
 
-def save_tokenizer(base: Path, folder: Path, max_length: int, pad: int, segments: bool = False) -> None:
+def save_tokenizer(
+    base: Path, folder: Path, max_length: int, pad: int, segments: bool = False, template: str | None = None
+) -> None:
     """Write tokenizer.json and tokenizer_config.json of the model folder `base` into `folder`.
 
     A tokenizer.json is copied byte for byte; `max_length` and the padding token, id `pad`, stand in the config, which
     names those special tokens that tokenizer.json marks as such: naming another would change the ids of a text that
-    holds it. `segments`: whether the model is given token_type_ids. Raises InputError when `base` has no tokenizer that
-    can be read.
+    holds it. `segments`: whether the model is given token_type_ids. `template` takes the place of the base's chat
+    template. Raises InputError when `base` has no tokenizer that can be read.
     """
     tokenizer = load_tokenizer(base)
     if (base / "tokenizer.json").is_file():
@@ -53,6 +57,8 @@ def save_tokenizer(base: Path, folder: Path, max_length: int, pad: int, segments
         "tokenizer_class": PLAIN,
         "truncation_side": (tokenizer.truncation or {}).get("direction", "right"),
     }
+    if template := template or template_of(base):
+        config["chat_template"] = template
     write_json(folder / "tokenizer_config.json", config)
 
 

@@ -14,10 +14,13 @@ def rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield the cells of each window of an example, by column; of one to be `learnt`, those the target learns from.
 
-    `number` is that of the example in its split, `row` its id, `stored` its answer. Raises InputError, which begins
-    with `where`, for an example without tokens.
+    One that is too long has no window. `number` is that of the example in its split, `row` its id, `stored` its answer.
+    Raises InputError, which begins with `where`, for an example without tokens, or of which nothing is to be learnt.
     """
-    aligned = [target.align(stored, window) for window in encoded.windows]
+    try:
+        aligned = [target.align(stored, window) for window in encoded.windows]
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     for place in target.learnt(aligned, row) if learnt else range(len(aligned)):
         window = encoded.windows[place]
         if not window.ids:

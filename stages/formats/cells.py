@@ -25,7 +25,8 @@ def cell_of(value: Any, where: str, column: str) -> Cell:
     """Return a text, whole number, boolean or missing value as text; what is missing is the empty text.
 
     A whole number may be a float (1.0 is "1"), and NaN is missing: so tables with gaps come out of pandas. Another
-    number, which has no one spelling, is a float, and a list is one of texts. Raises InputError for anything else.
+    number, which has no one spelling, is a float, and a list is one of texts or of objects. Raises InputError
+    for anything else.
     """
     match value:
         case str():
@@ -42,6 +43,8 @@ def cell_of(value: Any, where: str, column: str) -> Cell:
             return str(int(value))
         case float():
             return value
+        case list() if value and all(isinstance(item, dict) for item in value):
+            return tuple(value)
         case list():
             return [_text(item, where, column) for item in value]
         case _:

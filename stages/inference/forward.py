@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 SHARD_ROWS = 32  # rows of like length computed together; changing it changes the bits
+WIDE_ROWS = 8  # the same for a head that gives each token of a row the whole vocabulary: bounds the memory
 
 
 def token_rows(path: Path, pad: int) -> TokenRows:
@@ -44,7 +45,8 @@ def outputs(model: nn.Module, rows: TokenRows, head: Head, group: Group, label: 
     from stages.models import compute
 
     order = np.lexsort((np.arange(len(rows.lengths)), -rows.lengths))
-    shards = [order[start : start + SHARD_ROWS] for start in range(0, len(order), SHARD_ROWS)]
+    size = WIDE_ROWS if head.own else SHARD_ROWS
+    shards = [order[start : start + size] for start in range(0, len(order), size)]
     mine = shards[group.rank :: group.size]
     training = model.training
     model.eval()

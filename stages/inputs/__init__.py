@@ -5,5 +5,6 @@ INPUTS = {
     "pair": "stages.inputs.pair:Pair",
     "words": "stages.inputs.words:Words",
     "marked": "stages.inputs.marked:Marked",
+    "chat": "stages.inputs.chat:Chat",
     "passage": "stages.inputs.passage:Passage",
 }

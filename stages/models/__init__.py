@@ -4,6 +4,6 @@ from stages.models.adapted import save, tuned
 from stages.models.batch import takes_segments
 from stages.models.building import build, fit, load
 from stages.models.forward import compute
-from stages.models.packed import is_packed
+from stages.models.packing import is_packed
 
 __all__ = ["build", "compute", "fit", "is_packed", "load", "save", "takes_segments", "tuned"]

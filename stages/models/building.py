@@ -12,7 +12,7 @@ from stages.core.errors import InputError, refusals_told
 from stages.learning import Built, Head
 from stages.models.adapted import adapter_in, base_of, put
 from stages.models.loading import config_of, drawn, read
-from stages.models.packed import pack
+from stages.models.packing import pack
 
 
 def build(folder: Path, head: Head, init: str, keep: str, overrides: Mapping[str, Any], key: int) -> Built:
@@ -37,6 +37,8 @@ def build(folder: Path, head: Head, init: str, keep: str, overrides: Mapping[str
         trained = _head_of(model).isdisjoint(info["missing_keys"])
         if keep == "kept":
             _refuse_other_head(folder, trained, own, _labels(config))
+        elif head.own:
+            raise InputError("model.head: found new, but this target's head is the base's own vocabulary: set kept")
         elif trained:  # its last layer was learnt for other labels, or for the same ones on other data
             _copy(drawn(head.auto, config, key), model, _head_of(model))
         _refuse_lost(folder, overrides, model, info)
@@ -44,7 +46,8 @@ def build(folder: Path, head: Head, init: str, keep: str, overrides: Mapping[str
     notes = [f"model.head: new: the base's own head, of {_few(own)}, is left out"] * (trained and keep == "new")
     if overrides and info["unexpected_keys"]:
         notes.append(f"{_told(overrides)}left out of the base's weights: {_few(sorted(info['unexpected_keys']))}")
-    return Built(model, frozenset(info["missing_keys"]) | (_head_of(model) if trained else set()), notes)
+    learnt = _head_of(model) if trained and not head.own else set()
+    return Built(model, frozenset(info["missing_keys"]) | learnt, notes)
 
 
 def fit(model: Any, schema: Mapping[str, Any], base: Path, overrides: Mapping[str, Any]) -> None:

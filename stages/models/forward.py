@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stages.learning import Head, Part
 from stages.models.batch import collate, prompted, takes_segments
-from stages.models.packed import is_packed
+from stages.models.packing import is_packed
 
 
 def compute(model: Any, head: Head, part: Part, pad: int, device: torch.device) -> Tensor:

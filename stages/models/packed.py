@@ -21,7 +21,7 @@ from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from stages.learning import Head
-from stages.models.batch import takes_segments
+from stages.models.probe import packed_if_same
 
 ATTENTION = "packed"  # the name under which transformers finds `attention`
 SHORTER = 0.75  # of the longest row of a block: a row shorter than that begins another
@@ -95,7 +95,7 @@ def _moved(block: Block, device: torch.device) -> Block:
     return Block(*(getattr(block, field.name).to(device) for field in fields(block)))
 
 
-class _Spread(torch.autograd.Function):
+class Spread(torch.autograd.Function):
     """Block.spread of what is then masked."""
 
     @staticmethod
@@ -108,7 +108,7 @@ class _Spread(torch.autograd.Function):
         return ctx.block.pick(gradient), None
 
 
-class _Pick(torch.autograd.Function):
+class Pick(torch.autograd.Function):
     """Block.pick: what lies where no token is has no gradient."""
 
     @staticmethod
@@ -147,7 +147,7 @@ def _attend(
     rows, length = len(block.taken), block.taken.shape[2]
 
     def side_by_side(x: Tensor) -> Tensor:  # (1, T, N, D) -> (B * N, L, D)
-        flat: Tensor = _Spread.apply(x.reshape(-1, size), block)  # type: ignore[no-untyped-call]
+        flat: Tensor = Spread.apply(x.reshape(-1, size), block)  # type: ignore[no-untyped-call]
         return flat.view(rows * heads, length, size)
 
     queries = query.reshape(rows * heads, 1, size) if first else side_by_side(query)
@@ -162,7 +162,7 @@ def _attend(
         mixed = nn.functional.scaled_dot_product_attention(queries, keys, values, bias, scale=scaling)
     if first:
         return mixed.reshape(query.shape)
-    picked: Tensor = _Pick.apply(mixed.reshape(-1, size), block)  # type: ignore[no-untyped-call]
+    picked: Tensor = Pick.apply(mixed.reshape(-1, size), block)  # type: ignore[no-untyped-call]
     return picked.view(query.shape)
 
 
@@ -182,42 +182,14 @@ def pack(model: Any, head: Head) -> Any:
         getattr(getattr(layers[-1], "attention", None), "self", None)
     ):
         return model
-    training, before = model.training, model.config._attn_implementation
-    model.eval()
-    if not _same_packed(model, layers[-1], head):
-        for module in (layers[-1], model.base_model):
-            module.__dict__.pop("forward", None)
-        model.set_attn_implementation(before)
-    return model.train(training)
 
+    def install() -> None:
+        model.set_attn_implementation(ATTENTION)
+        if head.reads == "first":
+            layers[-1].forward = types.MethodType(_first_token, layers[-1])
+        model.base_model.forward = types.MethodType(_packed(model.base_model.forward), model.base_model)
 
-def _same_packed(model: Any, last: Any, head: Head) -> bool:
-    """Pack `model`, whose last layer is `last`; return whether a few tokens have the outputs that they had."""
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(model.get_input_embeddings().num_embeddings, (2, 5), generator=generator)
-    lengths = torch.tensor([5, 3])
-    mask = torch.arange(5) < lengths[:, None]
-    segments = {}
-    if takes_segments(model):
-        segments = {"token_type_ids": torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 0, 0]])}
-    try:
-        with torch.no_grad():
-            padded = head.read(model(input_ids=ids, attention_mask=mask.long(), **segments))
-            model.set_attn_implementation(ATTENTION)
-            if head.reads == "first":
-                last.forward = types.MethodType(_first_token, last)
-            model.base_model.forward = types.MethodType(_packed(model.base_model.forward), model.base_model)
-            flat = {name: value[mask][None] for name, value in segments.items()}
-            packed = head.read(model(input_ids=ids[mask][None], lengths=lengths, **flat))
-    except Exception:  # whatever an architecture does that is not built like BERT
-        return False
-    padded = padded[mask][None] if head.reads == "all" else padded
-    return padded.shape == packed.shape and torch.allclose(padded, packed, rtol=1e-3, atol=1e-4)
-
-
-def is_packed(model: Any) -> bool:
-    """Return whether `pack` has taken effect: then a shard's work goes with its tokens, not with its longest row."""
-    return bool(model.config._attn_implementation == ATTENTION)
+    return packed_if_same(model, head, install, [layers[-1], model.base_model])
 
 
 def _plain(attention: Any) -> bool:

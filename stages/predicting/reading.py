@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,14 +61,15 @@ class Reading:
         should be, and for a file without rows.
         """
         number, unit = 0, self.format.unit if self.format else "line"
-        fields = self.input.fields
+        fields = asked_of(self.input)
         columns = [self.columns.get(field.name, "") for field in fields]
         rows: Any = self.format.rows(path, self.encoding, columns) if self.format else lines(path, self.encoding)
         try:
             for number, cells in rows:
                 where = f"{path}, {unit} {number}"
                 held = [cells] if isinstance(cells, str) else cells
-                values = (_value(*of, where) for of in zip(held, fields, columns, strict=True))
+                values = [_value(*of, where) for of in zip(held, fields, columns, strict=True)]
+                values += [""] * (len(self.input.fields) - len(fields))  # the response, which comes last
                 yield self.input.example(tuple(values), where)
             if number == 1 and isinstance(cells, str):
                 refuse_returns(path, [cells.removesuffix("\r")])  # the whole file would be one text
@@ -76,6 +77,12 @@ class Reading:
             raise InputError(_as_options(str(error))) from None
         if not number:
             raise InputError(f"{path}: no rows")
+
+
+def asked_of(example: Input) -> list[Field]:
+    """Return the fields of an input but for a response; of turns those before it."""
+    fields = [field for field in example.fields if field.kind != "response"]
+    return [replace(field, kind="opening") if field.kind == "turns" else field for field in fields]
 
 
 def _value(cell: Cell, field: Field, column: str, where: str) -> Any:
@@ -102,7 +109,7 @@ def reading(path: Path, asked: Mapping[str, Any], example: Input, params: Path =
     those of `params` (data.format, data.encoding, data.columns), so that a file like the training file is read like it.
     Raises InputError for a format that nobody tells, and for what is no key of a format.
     """
-    fields, kind = example.fields, _kind(path, asked["format"])
+    fields, kind = asked_of(example), _kind(path, asked["format"])
     if kind == TEXT:
         for option in (*OPTIONS, "column"):
             if asked[option] is not None:

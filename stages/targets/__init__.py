@@ -8,4 +8,5 @@ TARGETS = {
     "labels": "stages.targets.labels.data:Labels",
     "span": "stages.targets.span.data:Span",
     "masked": "stages.targets.masked.data:Masked",
+    "next": "stages.targets.next.data:Next",
 }

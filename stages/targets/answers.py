@@ -14,8 +14,9 @@ from stages.targets.names import ordered, refuse_unseen
 class Plain:
     """One answer an example, which says the same of every token; see stages.interfaces.Target."""
 
-    unit: ClassVar[Unit] = "example"
+    units: ClassVar[Sequence[Unit]] = ("example",)
     by_token: ClassVar[bool] = False
+    generates: ClassVar[bool] = False
     grouped: ClassVar[bool] = False
 
     def answer(self, example: Value, cells: Value, where: str) -> Value | None:

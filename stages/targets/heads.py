@@ -27,6 +27,7 @@ class Plain:
     space: Mapping[str, Any]
     reads: ClassVar[Literal["first", "all"]] = "first"
     auto: ClassVar[str] = "AutoModelForSequenceClassification"
+    own: ClassVar[bool] = False
 
     def prepared(self, part: Part, draw: Callable[[int], Any]) -> Part:
         """Return `part` as it is."""

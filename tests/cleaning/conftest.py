@@ -24,7 +24,7 @@ class Maker:
         ids = np.arange(len(pairs))
         texts = np.array([self.texts[text] for text, _ in pairs], dtype=np.int64)
         labels = np.array([self.labels[label] for _, label in pairs], dtype=np.int64)
-        return Rows(Path(name), "line", ids, ids + 2, texts, labels)
+        return Rows(Path(name), "line", ids, ids + 2, texts, labels, texts)
 
     def pairs(self, rows: Rows) -> Pairs:
         """Return the rows as they were given."""

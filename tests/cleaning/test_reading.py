@@ -11,7 +11,8 @@ import pytest
 
 from stages.cleaning import keeping
 from stages.cleaning.keeping import search
-from stages.cleaning.values import blank, normalised, value
+from stages.cleaning.texts import blank, normalised
+from stages.cleaning.values import value
 from stages.core.errors import InputError
 
 UNSEEN = [

@@ -20,8 +20,14 @@ from tests import tiny
 from tests.exactness.warm import Warm
 
 MODEL = tiny.ROOT / "files/smoke/model"
+CHAT = tiny.ROOT / "files/chat/model"  # a Llama
+GPT2 = {
+    "model_type": "gpt2", "vocab_size": 384, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64,
+    "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+}  # fmt: skip
 NOUNS = {"garden": ["rose", "sparrow"], "harbour": ["gull", "captain"], "office": ["memo", "clerk"]}
 OPTIONS = {"passage": {"stride": 2}, "span": {"without": 1}, "masked": {"probability": 0.4}}
+GENERATE: dict[str, Any] = {"max_new_tokens": 8, "scores": ["exact_match", "rouge", "bleu", "chrf"]}
 CPU = Alone(torch.device("cpu"))
 
 
@@ -46,12 +52,14 @@ class Task:
         examples = {
             "text": {"text": first}, "pair": {"first": first, "second": second}, "words": {"words": words},
             "marked": {"text": marked},
+            "chat": {"prompt": f"where? {first}", "response": f"in the {one}"},
             "passage": {"question": f"near {number}", "passage": f"it sails {number * ' slowly'}: {' '.join(words)}"},
         }  # fmt: skip
         answers = {
             "relations": {"label": f"{one}(e1,e2)" if one == two else "Other" if one == "office" else f"{one}(e2,e1)"},
             "span": spans(words[2], examples["passage"]["passage"]) if number % 7 else {"answers": [], "starts": []},
             "masked": {},
+            "next": {},
             "labels": {"labels": sorted({one, two} - {"office"}) if self.input == "pair" else [one]},
             "classes": {"label": one if self.input == "text" else str(one == two).lower()},
             "number": {"number": 0.5 + places.index(one) + (one == two)},
@@ -77,6 +85,8 @@ TASKS = [
     Task("pair", "labels", "micro_f1"),
     Task("passage", "span", "f1"),
     Task("text", "masked", "pseudo_perplexity"),
+    Task("text", "next", "perplexity"),
+    Task("chat", "next", "exact_match"),
 ]
 
 
@@ -86,8 +96,10 @@ def params(task: Task) -> dict[str, Any]:
     tree |= {"target": {"name": task.target} | OPTIONS.get(task.target, {})}
     tree["model"] |= {"init": "random"}
     tree["train"] |= {"epochs": 3, "lr": 3e-3, "batch_size": 8, "shard_size": 2, "checkpoint_every": 2}
-    tree["tokenize"] = {"max_length": 16, "pad_token": None}
+    tree["tokenize"] = {"max_length": 64 if task.target == "next" else 16, "pad_token": None}
     tree["evaluate"] = {"bootstrap": 100, "bootstrap_seed": 0, "calibration_bins": 5, "worst": 5}
+    if task.input == "chat":
+        tree["evaluate"]["generate"] = GENERATE
     fields = list(task.row(0))
     tree["data"] = {
         "source": None, "format": {"name": "jsonl"}, "encoding": "utf-8", "columns": {name: name for name in fields},
@@ -104,7 +116,9 @@ def tokenized(task: Task, root: Path, tree: dict[str, Any]) -> None:
     for split, numbers in (("train", range(60)), ("test", range(60, 100))):
         rows = "".join(json.dumps(task.row(number)) + "\n" for number in numbers)
         (root / f"data/raw/{split}.jsonl").write_text(rows)
-    shutil.copytree(MODEL, root / "models/base")
+    shutil.copytree(CHAT if task.target == "next" else MODEL, root / "models/base")
+    if (task.input, task.target) == ("text", "next"):
+        (root / "models/base/config.json").write_text(json.dumps(GPT2))
     (root / "stages").symlink_to(tiny.ROOT / "stages")
     (root / "params.yaml").write_text(yaml.safe_dump(tree))
     said = decode(preprocess.Params, tree, {}, "params.yaml")

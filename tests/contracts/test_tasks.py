@@ -22,8 +22,9 @@ from stages.core.params import decode
 from stages.inputs.marked import Marked
 from stages.predicting.reading import reading
 from stages.repro.digests import of_folder
+from stages.scoring.generation import Generate
 from tests import tiny
-from tests.contracts.tasks import CPU, TASKS, Task, killed_and_resumed, params, tokenized
+from tests.contracts.tasks import CPU, GENERATE, TASKS, Task, killed_and_resumed, params, tokenized
 from tests.exactness.warm import Warm
 
 
@@ -50,9 +51,11 @@ def test_what_is_written_is_told_by_forms(root: Path, task: Task) -> None:
     assert {path.name for path in (root / "metrics/evaluate").iterdir()} == {"bars", "lines", "matrix"}
     header = (root / "metrics/finetune/validation.tsv").read_text().splitlines()[0].split("\t")
     assert header[:3] == ["step", "epoch", "loss"]
-    assert header[-1] == {"accuracy": "macro_f1", "f1": "f1" if task.input == "words" else "overlap"}.get(
-        task.main, task.main
-    )
+    assert header[-1] == {
+        "exact_match": "perplexity",
+        "accuracy": "macro_f1",
+        "f1": "f1" if task.input == "words" else "overlap",
+    }.get(task.main, task.main)
     assert read_json(root / "models/finetuned/task.json")["target"]["name"] == task.target
 
 
@@ -78,12 +81,18 @@ def said(root: Path, task: Task) -> list[dict[str, Any]]:
     examples = reading(root / "data/raw/test.jsonl", asked, told.example, root / "params.yaml").examples(
         root / "data/raw/test.jsonl"
     )
-    return [json.loads(line) for line in predict.predict(root / "models/finetuned", told, examples, 1000, CPU)]
+    how = (
+        Generate(max_new_tokens=GENERATE["max_new_tokens"]) if task.input == "chat" else None
+    )  # any window: none changes a response
+    lines = predict.predict(root / "models/finetuned", told, examples, 7 if how else 1000, CPU, how)
+    return [json.loads(line) for line in lines]
 
 
 def test_predict_says_what_evaluate_wrote(root: Path, task: Task) -> None:
     written = pq.read_table(root / "data/predictions/test.parquet").to_pylist()
-    key = {"classes": "label", "relations": "label", "span": "answer", "masked": "pseudo_perplexity"}
+    key = {"classes": "label", "relations": "label", "span": "answer", "masked": task.main, "next": task.main}
+    if task.input == "chat":
+        key["next"] = "response"
     found = [line[key.get(task.target, task.target)] for line in said(root, task)]
     assert ["" if one is None else one for one in found] == [row["prediction"] for row in written]
 
@@ -138,6 +147,29 @@ def tokens_are_found(folder: Path, rows: list[dict[str, Any]], found: list[dict[
         assert line["pseudo_perplexity"] == pytest.approx(float(torch.cat(losses).mean().exp()), rel=1e-4)
 
 
+def followers_are_found(folder: Path, rows: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
+    """Compute the loss of each text by itself."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    if "prompt" in rows[0]:
+        for row, line in zip(rows, found, strict=True):
+            turns = [{"role": "user", "content": row["prompt"]}]
+            asked = tokenizer.apply_chat_template(
+                turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+            )
+            length = asked["input_ids"].shape[1]
+            written = model.generate(**asked, max_new_tokens=GENERATE["max_new_tokens"], do_sample=False)[0, length:]
+            assert line["response"] == tokenizer.decode(written, skip_special_tokens=True).strip()
+        return
+    for row, line in zip(rows, found, strict=True):
+        ids = tokenizer(row["text"], return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            loss = model(input_ids=ids, labels=ids).loss
+        assert line["tokens"] == ids.shape[1] - 1
+        assert line["perplexity"] == pytest.approx(float(loss.exp()), rel=1e-4)
+
+
 def test_plain_transformers_say_the_same(root: Path, task: Task) -> None:
     from transformers import pipeline
 
@@ -154,8 +186,10 @@ def test_plain_transformers_say_the_same(root: Path, task: Task) -> None:
                     tags[starts[entity["start"]]] = entity["entity"]
             assert tags == line["tags"]
         return
-    if task.target in ("span", "masked"):
-        {"span": spans_are_found, "masked": tokens_are_found}[task.target](root / "models/finetuned", rows, found)
+    if task.target in ("span", "masked", "next"):
+        {"span": spans_are_found, "masked": tokens_are_found, "next": followers_are_found}[task.target](
+            root / "models/finetuned", rows, found
+        )
         return
     whole = pipeline("text-classification", model=str(root / "models/finetuned"))
     asked = [

@@ -13,6 +13,8 @@ from stages.core.errors import InputError
 from stages.core.files import read_json, write_json
 from stages.encoding import load_encoder, reads_as_written, save_tokenizer
 from stages.encoding.saving import PROBES
+from stages.encoding.template import template_of
+from tests.tiny import ROOT
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDPIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *LETTERS.upper(), *(f"##{c}" for c in LETTERS)]
@@ -164,3 +166,17 @@ def test_a_folder_without_a_tokenizer_is_told(tmp_path: Path) -> None:
     write_json(tmp_path / "config.json", {})
     with pytest.raises(InputError, match=r"no tokenizer.json"):
         reads_as_written(tmp_path, [])
+
+
+def test_the_chat_template_goes_with_the_model_that_learnt_by_it(tmp_path: Path) -> None:
+    base = ROOT / "files/chat/model"
+    own = read_json(base / "tokenizer_config.json")["chat_template"]
+    for given, kept in ((None, own), ("{{ messages }}", "{{ messages }}")):
+        save_tokenizer(base, tmp_path, 64, 0, template=given)
+        assert read_json(tmp_path / "tokenizer_config.json")["chat_template"] == kept
+    (tmp_path / "chat_template.jinja").write_text("of its own file")
+    assert template_of(tmp_path) == "of its own file"
+    (tmp_path / "chat_template.jinja").unlink()
+    several = [{"name": "tools", "template": "a"}, {"name": "default", "template": "b"}]
+    write_json(tmp_path / "tokenizer_config.json", {"chat_template": several})
+    assert template_of(tmp_path) == "b"

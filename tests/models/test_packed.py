@@ -21,7 +21,8 @@ from transformers import (
     RobertaForTokenClassification,
 )
 
-from stages.models.packed import Layout, is_packed, pack
+from stages.models.packed import Layout
+from stages.models.packing import is_packed, pack
 from stages.targets.classes.head import Head as Classes
 from stages.targets.tags.head import Head as Tags
 

@@ -81,4 +81,4 @@ def test_the_page_lists_every_variable_that_is_left_out() -> None:
 
 def test_the_page_lists_every_option_of_predict() -> None:
     options = {action.option_strings[-1] for action in predict.parser()._actions if action.option_strings}
-    assert set(re.findall(r"^\| `(--\w+)", PAGES[ROOT / "docs/predict.md"], re.MULTILINE)) == options - {"--help"}
+    assert set(re.findall(r"^\| `(--[\w-]+)", PAGES[ROOT / "docs/predict.md"], re.MULTILINE)) == options - {"--help"}

@@ -31,7 +31,7 @@ class Span(Plain):
     fields: ClassVar[Sequence[Field]] = (Field("answers", "texts"), Field("starts", "numbers"))
     stored: ClassVar[str] = "span"
     form: ClassVar[str] = "indices"
-    unit: ClassVar[Unit] = "passage"
+    units: ClassVar[Sequence[Unit]] = ("passage",)
 
     def answer(self, example: Value, cells: Value, where: str) -> Value | None:
         """Return ((begin, end), …) in characters of the passage, () for a question without an answer.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import string
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from stages.interfaces import Value
 from stages.scoring.metric import Metric, counted, mean
 from stages.scoring.mixing import of_numbers as mixed
 from stages.scoring.report import BARS, LINES, Options, Report, Wrong, report_of
+from stages.scoring.texts import squad
 from stages.targets.span.metrics import OVERLAP, Floats, Judged, Place, overlap
 
 __all__ = ["METRICS", "mixed", "render", "report", "table", "worst", "wrong"]
@@ -26,23 +25,14 @@ TOLD = 5  # candidates that predict tells
 LONGEST = 60  # characters by which answers are grouped in the plot of lengths, each twice as long as the one before
 
 
-def normalised(text: str) -> str:
-    """Return an answer as SQuAD's official script compares it (Rajpurkar et al. 2016, arXiv:1606.05250).
-
-    Lower case, without punctuation and the articles a, an and the, with single blanks.
-    """
-    text = "".join(letter for letter in text.lower() if letter not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
-
-
 def exact_match(guess: str, truths: Sequence[str]) -> float:
     """Return whether an answer is one of the right ones, "" for no answer."""
-    return float(any(normalised(guess) == normalised(truth) for truth in truths))
+    return float(any(squad(guess) == squad(truth) for truth in truths))
 
 
 def f1(guess: str, truths: Sequence[str]) -> float:
     """Return the F1 of the words of an answer and the nearest of the right ones, "" for no answer."""
-    return max(_f1(normalised(guess).split(), normalised(truth).split()) for truth in truths)
+    return max(_f1(squad(guess).split(), squad(truth).split()) for truth in truths)
 
 
 def _f1(guess: Sequence[str], truth: Sequence[str]) -> float:

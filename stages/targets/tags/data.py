@@ -24,7 +24,7 @@ class Tags(Plain):
     fields: ClassVar[Sequence[Field]] = (Field("tags", "words"),)
     stored: ClassVar[str] = "tags"
     form: ClassVar[str] = "indices"
-    unit: ClassVar[Unit] = "word"
+    units: ClassVar[Sequence[Unit]] = ("word",)
 
     def answer(self, example: Value, cells: Value, where: str) -> Value:
         """Return the tags in BIO. Raises InputError unless there is one well-formed tag a word."""

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from stages.core.errors import InputError
 from stages.interfaces import Window
 from stages.scoring.report import Options
+from stages.scoring.texts import squad
 from stages.targets.span.data import NEAR, Span
 from stages.targets.span.metrics import METRICS, Judged, overlap
-from stages.targets.span.report import exact_match, f1, normalised, render, report, table, worst, wrong
+from stages.targets.span.report import exact_match, f1, render, report, table, worst, wrong
 
 PASSAGE = "the old gull sails near the quay while the captain rows near the quay"
 SPACE = {"longest": 5, "no_answer": True}
@@ -136,7 +137,7 @@ def test_exact_match_and_f1(guess: str, truths: list[str], exact: float, score: 
 
 @given(st.text("a bthe.-", max_size=12))
 def test_what_is_normalised_stays_so(text: str) -> None:
-    assert normalised(normalised(text)) == normalised(text)
+    assert squad(squad(text)) == squad(text)
 
 
 def judged() -> Judged:

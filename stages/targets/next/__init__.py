@@ -1,0 +1,1 @@
+"""The token that follows: language modelling."""
