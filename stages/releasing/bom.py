@@ -112,7 +112,7 @@ def _stated(name: str, version: str) -> list[str | None]:
 
 def _licences(stated: Iterable[str | None]) -> list[Any]:
     """Return licences as CycloneDX has them: an expression alone, or ids and names."""
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.license import LicenseExpression
 
     made = [LicenseFactory().make_from_string(one) for one in stated if one]
