@@ -41,7 +41,9 @@ def release(root: Path, target: Path, key: Path | None) -> None:
         with outputs(target) as (staged,):
             folder.write(facts.read(root), staged, key)
     except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is not installed: pip install '.[release]' brings what writes the records") from None
+        raise InputError(
+            f"{error.name} is not installed: pip install '.[release]' brings what writes the records"
+        ) from None
 
 
 def check(target: Path, public_key: Path | None) -> list[str]:
@@ -92,7 +94,9 @@ def main() -> None:
             for line in found or [f"{asked.check}: whole"]:
                 cli.tell(line)
             if asked.public_key is None:
-                cli.tell("not signed" if signer is None else f"signed by key {signer[:16]}…; not verified: --public-key")
+                cli.tell(
+                    "not signed" if signer is None else f"signed by key {signer[:16]}…; not verified: --public-key"
+                )
             elif not found:
                 cli.tell(f"signature holds with {asked.public_key}")
             raise SystemExit(1 if found else 0)

@@ -80,7 +80,7 @@ def _source(one: Source, kind: Any, role: str) -> Any:
     return Component(
         name=one.name, version=one.revision, type=kind, bom_ref=f"{role}:{one.name}", purl=purl,
         external_references=elsewhere, hashes=_sha256(one.sha256) if one.sha256 else (),
-        licenses=_licences([one.licence]),
+        licenses=_licences([one.licence] if one.licence else []),
     )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def _package(name: str, version: str) -> Any:
     )  # fmt: skip
 
 
-def _stated(name: str, version: str) -> list[str | None]:
+def _stated(name: str, version: str) -> list[str]:
     """Return the licences that the installed package states, none when another version is installed."""
     try:
         found = importlib.metadata.distribution(name)
@@ -103,17 +103,17 @@ def _stated(name: str, version: str) -> list[str | None]:
         return []
     if found.version.partition("+")[0] != version:
         return []
-    stated = found.metadata.get("License-Expression") or (found.metadata.get("License") or "").strip()
+    metadata = found.metadata.json
+    stated = str(metadata.get("license_expression") or metadata.get("license") or "").strip()
     if stated and stated != "UNKNOWN" and len(stated) <= _LONGEST and "\n" not in stated:
         return [stated]
-    classifiers = found.metadata.get_all("Classifier") or []
-    return sorted({c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License ::")})
+    return sorted({c.rpartition(" :: ")[2] for c in metadata.get("classifier") or () if c.startswith("License ::")})
 
 
-def _licences(stated: Iterable[str | None]) -> list[Any]:
+def _licences(stated: Iterable[str]) -> list[Any]:
     """Return licences as CycloneDX has them: an expression alone, or ids and names."""
     from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.license import LicenseExpression
 
-    made = [LicenseFactory().make_from_string(one) for one in stated if one]
+    made = [LicenseFactory().make_from_string(one) for one in stated]
     return made if len(made) < 2 else [one for one in made if not isinstance(one, LicenseExpression)]

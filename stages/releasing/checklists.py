@@ -1,4 +1,4 @@
-"""REFORMS (Kapoor et al. 2024, doi:10.1126/sciadv.adk3452) and the NeurIPS paper checklist, as far as a run answers them.
+"""REFORMS (Kapoor et al. 2024, doi:10.1126/sciadv.adk3452) and the NeurIPS paper checklist, answered from the run.
 
 An item that the run does not answer is listed as open for the author; none is guessed.
 """

@@ -37,7 +37,7 @@ def _changes(status: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for stage, entries in status.items():
         for entry in entries:
             for path, how in entry.items() if isinstance(entry, dict) else [("its command", str(entry))]:
-                yield from _leaves(stage, path, how)
+                yield from _leaves(stage.rpartition(":")[2], path, how)
 
 
 def _leaves(stage: str, path: str, how: Any) -> Iterator[tuple[str, str, str]]:

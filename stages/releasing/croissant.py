@@ -63,8 +63,8 @@ def authors(facts: Facts) -> list[str]:
 def _description(facts: Facts) -> str:
     rows = ", ".join(f"{table.rows} {table.split}" for table in facts.tables)
     return (
-        f"Rows as {facts.name} learnt from them: {rows}. Cleaned and split by `{facts.locked['preprocess'].command}` of "
-        f"commit {facts.commit}. The files are not handed over: `make repro` writes them to {CLEAN}/."
+        f"Rows as {facts.name} learnt from them: {rows}. Cleaned and split by "
+        f"`{facts.locked['preprocess'].command}` of commit {facts.commit}. The files are not handed over: `make repro` writes them to {CLEAN}/."
     )
 
 
@@ -83,7 +83,7 @@ def _file(table: Table) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject", "@id": f"{table.split}-file", "name": f"{table.split}-file",
         "description": f"written by preprocess to {table.path}", "contentUrl": name,
-        "contentSize": f"{table.size} B", "encodingFormat": "application/vnd.apache.parquet", "sha256": table.sha256,
+        "contentSize": f"{table.size} B", "encodingFormat": "application/x-parquet", "sha256": table.sha256,
     }  # fmt: skip
 
 
@@ -113,8 +113,9 @@ def _responsible(facts: Facts) -> dict[str, Any]:
     dropped = {split: {why: n for why, n in own.items() if n} for split, own in facts.counts["dropped"].items()}
     told = "; ".join(f"{s}: {', '.join(f'{n} {why}' for why, n in sorted(o.items()))}" for s, o in dropped.items() if o)
     policies = [f"{key}: {data[key]}" for key in ("empty", "duplicates", "conflicts", "leakage") if key in data]
+    names = ", ".join(one.name for one in facts.data)
     return {
-        "rai:dataCollection": f"Taken from {', '.join(one.name for one in facts.data)}; how it was collected is {NOT_STATED}.",
+        "rai:dataCollection": f"Taken from {names}; how it was collected is {NOT_STATED}.",
         "rai:dataPreprocessingProtocol": policies,
         "rai:dataManipulationProtocol": f"Rows dropped: {told or 'none'}.",
         "rai:dataAnnotationProtocol": ["The answers are those of the source."],

@@ -33,7 +33,7 @@ def vacant(folder: Path) -> None:
 
 
 def write(facts: Facts, folder: Path, key: Path | None) -> None:
-    """Fill `folder`, which is absent; sign it when there is a key. Raises InputError for bytes not those of dvc.lock."""
+    """Fill `folder`, which is absent; sign it when there is a key. Raises InputError where dvc.lock has other bytes."""
     source = facts.root / MODEL
     shutil.copytree(source, folder)
     if (found := md5(folder)) != (stated := facts.locked["finetune"].outs[MODEL]):
@@ -47,7 +47,8 @@ def write(facts: Facts, folder: Path, key: Path | None) -> None:
         _put(folder, REPRODUCTION, (facts.root / CERTIFICATE).read_bytes())
     for name, text in {
         croissant.NAME: croissant.text(facts), provenance.NAME: provenance.text(facts, model),
-        bom.NAME: bom.text(facts, model), checklists.NAME: checklists.text(facts), codecheck.NAME: codecheck.text(facts),
+        bom.NAME: bom.text(facts, model), checklists.NAME: checklists.text(facts),
+        codecheck.NAME: codecheck.text(facts),
     }.items():  # fmt: skip
         _put(folder, name, text.encode())
     _put(folder, card.NAME, card.text(facts, _described(folder, key)).encode())
@@ -60,7 +61,10 @@ def write(facts: Facts, folder: Path, key: Path | None) -> None:
 def _described(folder: Path, key: Path | None) -> dict[str, str]:
     """Return {file: what it is} of what the folder holds and will hold."""
     coming = {card.NAME, crate.NAME, manifest.MANIFEST, *([manifest.SIGNATURE] if key else [])}
-    found = {name: RECORDS.get(name, "of the run" if name.startswith("run/") else "of the model") for name in of_folder(folder)}
+    found = {
+        name: RECORDS.get(name, "of the run" if name.startswith("run/") else "of the model")
+        for name in of_folder(folder)
+    }
     return found | {name: RECORDS[name] for name in coming}
 
 

@@ -1,4 +1,4 @@
-"""Pushing a release to a Hugging Face hub. The token is the environment's or the hub's own store's, never an argument."""
+"""Pushing a release to a Hugging Face hub. The token is the environment's or the hub's store's, never an argument."""
 
 from __future__ import annotations
 

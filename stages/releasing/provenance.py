@@ -26,7 +26,7 @@ def text(facts: Facts, model: Mapping[str, str]) -> str:
                     "buildType": BUILD,
                     "externalParameters": {
                         "commit": facts.commit,
-                        "params": {key: value for key, value in sorted(lock.params(facts.locked).items())},
+                        "params": lock.params(facts.locked),
                     },
                     "internalParameters": {name: stage.command for name, stage in facts.locked.items()},
                     "resolvedDependencies": [*_sources(facts), *_deps(facts)],

@@ -21,7 +21,6 @@ from stages.core.files import canonical_json, write_json
 from stages.releasing.manifest import SIGNATURE
 from stages.repro.digests import of_bytes
 
-
 TYPE = "application/vnd.in-toto+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 NAMES = ("secp256r1", "secp384r1", "secp521r1")
@@ -89,10 +88,8 @@ def fault(folder: Path, key: Path | None) -> str | None:
         raise InputError(f"--public-key: {key}: no such file: wanted a PEM file with an elliptic-curve public key")
     if not path.is_file():
         return f"{SIGNATURE}: missing: the folder is not signed"
-    import model_signing
-
     try:
-        config = model_signing.verifying.Config().use_elliptic_key_verifier(public_key=key)
+        config = _library().verifying.Config().use_elliptic_key_verifier(public_key=key)
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"--public-key: {key}: wanted a PEM key of P-256, P-384 or P-521: {reason(error)}") from None
     try:
@@ -113,6 +110,10 @@ def signed_by(folder: Path) -> str | None:
 
 
 def _hashing(folder: Path) -> Any:
+    return _library().hashing.Config().set_ignored_paths(paths=[folder / SIGNATURE], ignore_git_paths=False)
+
+
+def _library() -> Any:
     import model_signing
 
-    return model_signing.hashing.Config().set_ignored_paths(paths=[folder / SIGNATURE], ignore_git_paths=False)
+    return model_signing

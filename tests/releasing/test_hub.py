@@ -78,17 +78,22 @@ def folder(made: Path, tmp_path: Path) -> Path:
 def push(folder: Path, endpoint: str, *more: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own: the hub's address is read when its library is imported."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    env |= {"HF_ENDPOINT": endpoint, "HF_TOKEN": TOKEN, "HF_HOME": str(folder.parent / "home"), "HF_HUB_DISABLE_XET": "1"}
+    env |= {
+        "HF_ENDPOINT": endpoint,
+        "HF_TOKEN": TOKEN,
+        "HF_HOME": str(folder.parent / "home"),
+        "HF_HUB_DISABLE_XET": "1",
+    }
     command = [sys.executable, "-m", "stages.release", str(folder), "--push", "ann/model", *more]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize(("more", "private"), [([], True), (["--public"], False)])
-def test_every_file_is_uploaded(hub: Any, folder: Path, more: list[str], private: bool) -> None:
+@pytest.mark.parametrize(("more", "visibility"), [([], "private"), (["--public"], "public")])
+def test_every_file_is_uploaded(hub: Any, folder: Path, more: list[str], visibility: str) -> None:
     done = push(folder, f"http://127.0.0.1:{hub.server_port}", *more)
     assert done.returncode == 0, done.stderr
     created = next(json.loads(body) for _, path, _, body in hub.told if path == "/api/repos/create")
-    assert created.get("private", False) is private
+    assert created["visibility"] == visibility
     commit = next(body for _, path, _, body in hub.told if "/commit/" in path)
     lines = [json.loads(line) for line in commit.splitlines()]
     sent = {line["value"]["path"] for line in lines if line["key"] == "file"}

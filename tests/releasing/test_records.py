@@ -82,8 +82,8 @@ def test_the_card_comes_back_from_its_metadata(known: Facts) -> None:
     assert "| ece | undefined |  |" in text
     assert "A \\<processor>" in text
     assert "not stated" in text
-    with pytest.raises(ValueError, match="mapping|YAML|dict"):
-        ModelCard(text.replace("library_name:", "- library_name:", 1))
+    with pytest.raises(ValueError, match="Invalid `model_index`"):
+        ModelCard(text.replace("    dataset:\n", "    data:\n", 1), ignore_metadata_errors=False)
 
 
 def entities(known: Facts) -> dict[str, Any]:
@@ -94,7 +94,9 @@ def faults(held: dict[str, Any]) -> list[str]:
     """Return where a crate breaks what Provenance Run Crate 0.5 says MUST be, of which its text is followed here."""
 
     def of(kind: str) -> list[Any]:
-        return [one for one in held.values() if kind in ([one["@type"]] if isinstance(one["@type"], str) else one["@type"])]
+        return [
+            one for one in held.values() if kind in ([one["@type"]] if isinstance(one["@type"], str) else one["@type"])
+        ]
 
     def kinds(reference: Any) -> set[str]:
         listed = reference if isinstance(reference, list) else [reference]
