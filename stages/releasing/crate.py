@@ -32,6 +32,7 @@ def text(facts: Facts, files: Mapping[str, str]) -> str:
     from rocrate.rocrate import ROCrate
 
     crate = ROCrate(version="1.1")
+    crate.metadata.extra_contexts.append("https://w3id.org/ro/terms/workflow-run/context")
     maker = _Maker(crate, facts)
     maker.root(files)
     maker.workflow()

@@ -64,7 +64,8 @@ def _description(facts: Facts) -> str:
     rows = ", ".join(f"{table.rows} {table.split}" for table in facts.tables)
     return (
         f"Rows as {facts.name} learnt from them: {rows}. Cleaned and split by "
-        f"`{facts.locked['preprocess'].command}` of commit {facts.commit}. The files are not handed over: `make repro` writes them to {CLEAN}/."
+        f"`{facts.locked['preprocess'].command}` of commit {facts.commit}. The files are not handed over: "
+        f"`make repro` writes them to {CLEAN}/."
     )
 
 

@@ -66,7 +66,7 @@ def test_croissant_validates_and_loads_the_rows(known: Facts, made: Path, tmp_pa
         assert [record[f"{split}/id"] for record in records] == list(range(len(rows)))
         assert [(record[f"{split}/text"].decode(), record[f"{split}/label"]) for record in records] == rows
     held = json.loads(text)
-    del held["recordSet"][0]["field"][0]["source"]
+    del held["distribution"][0]["contentUrl"]
     with pytest.raises(mlcroissant.ValidationError):
         mlcroissant.Dataset(jsonld=held)
 
