@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -18,6 +21,7 @@ from in_toto_attestation.v1.statement import Statement
 
 from stages.releasing import bom, card, crate, croissant, provenance
 from stages.releasing.facts import Facts
+from stages.repro.digests import of_file
 from tests.releasing.project import ROWS
 
 DIGEST = "ab" * 32
@@ -136,3 +140,17 @@ def test_the_crate_is_a_provenance_run_crate(known: Facts) -> None:
     assert held["#value-seed"]["value"] == str(known.params["seed"])
     del held["#control-finetune"]["object"]
     assert faults(held) == ["#control-finetune: object"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_croissant_loads_columns_of_lists(known: Facts, tmp_path: Path) -> None:
+    import mlcroissant
+
+    path = tmp_path / "train.parquet"
+    parquet.write_table(pa.table({"id": pa.array([0], pa.int64()), "words": [["a", "gull"]], "tags": [[0, 2]]}), path)
+    kinds = {field.name: str(field.type) for field in parquet.read_schema(path)}
+    table = dataclasses.replace(known.tables[0], columns=kinds, sha256=of_file(path))
+    (tmp_path / croissant.NAME).write_text(croissant.text(dataclasses.replace(known, tables=(table,))))
+    (record,) = mlcroissant.Dataset(jsonld=tmp_path / croissant.NAME).records("train")
+    assert [word.decode() for word in record["train/words"]] == ["a", "gull"]
+    assert list(record["train/tags"]) == [0, 2]

@@ -161,3 +161,8 @@ def test_checklists_answer_from_the_run_and_leave_the_rest_open(released: Path) 
 def test_the_lock_is_the_commits(released: Path, made: Path) -> None:
     assert (released / "run/dvc.lock").read_bytes() == (made / "dvc.lock").read_bytes()
     assert json.loads((released / "run/metrics/evaluate.json").read_text())["accuracy"] == 0.875
+
+
+def test_dates_are_the_commits_in_utc(released: Path) -> None:
+    assert json.loads((released / "croissant.json").read_text())["datePublished"] == "2026-01-02T01:04:05"
+    assert json.loads((released / "bom.cdx.json").read_text())["metadata"]["timestamp"] == "2026-01-02T01:04:05+00:00"
