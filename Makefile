@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 AGAINST ?= HEAD
+FOLDER ?= release
 VENV := .venv
 # Columns of `dvc exp show` that say nothing at a glance; SHOW=--md or SHOW=--csv gives another form.
 UNREAD = 'Created|Executor|.*(tokens|rows|truncated|parameters)|classes|best_|steps|stopped|ece|mcc|average|weighted|roc|data/|models/'
@@ -31,6 +32,9 @@ experiments: $(VENV)/installed  ## list experiments by what differs between them
 
 report: $(VENV)/installed-dev  ## tell of the run, and how it differs from AGAINST (HEAD): report.html, report.md
 	@$(BIN)/python -m stages.report --against $(AGAINST)
+
+release: $(VENV)/installed-dev  ## write the release of HEAD, the model and its records, to FOLDER (release)
+	@$(BIN)/python -m stages.release $(FOLDER)
 
 fuzz: $(VENV)/installed-dev  ## run the property tests on random examples, ten times as many
 	@REPRISE_FUZZ=1 $(BIN)/python -m pytest -m hypothesis --numprocesses 2
@@ -65,7 +69,7 @@ lock:  ## write both locks anew, with the newest versions pyproject.toml allows
 	.venv-lock/bin/pip install -qq .
 	{ grep '^#' requirements.lock; $(PINS); } > lock.partial
 	mv lock.partial requirements.lock
-	.venv-lock/bin/pip install -qq --constraint requirements.lock '.[dev,report,search,ssh,webdav]'
+	.venv-lock/bin/pip install -qq --constraint requirements.lock '.[dev,release,report,search,ssh,webdav]'
 	{ grep '^#' requirements-dev.lock; $(PINS) | grep -vxFf requirements.lock; } > lock.partial
 	mv lock.partial requirements-dev.lock
 	rm -rf .venv-lock reprise.egg-info build
@@ -108,4 +112,4 @@ NEW_VENV = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/de
 PINS = .venv-lock/bin/pip freeze --exclude reprise \
   | sed 's/+[a-z0-9.]*$$//' | grep -vE '^(nvidia-|triton|cuda-)'
 
-.PHONY: help ready repro test experiments report fuzz prove attack check lint schema lock clean
+.PHONY: help ready repro test experiments report release fuzz prove attack check lint schema lock clean

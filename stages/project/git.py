@@ -202,6 +202,11 @@ def changed(folder: Path, old: str, new: str, path: str) -> list[str]:
     return sorted(name for name in said.decode(errors="backslashreplace").split("\0") if name)
 
 
+def date(folder: Path, sha: str) -> str:
+    """Return when a commit was made, as its committer's clock said: ISO 8601 with the zone."""
+    return ask(folder, "show", "--no-patch", "--format=%cI", sha).decode().strip()
+
+
 def last_change(folder: Path, sha: str, path: str) -> str:
     """Return the last commit up to `sha` that changed `path`, "" when none did or a shallow clone does not tell."""
     found = ask(folder, "rev-list", "-1", sha, "--", path).decode().strip()
