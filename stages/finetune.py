@@ -234,10 +234,10 @@ def _assemble(
     head = part_of(params.target, "head").Head(schema["space"])
     streams = Streams(params.seed, params.seed_streams.model_dump())
     rows, held_out = (token_rows(tokens / f"{name}.arrow", schema["pad_token_id"]) for name in ("train", "validation"))
-    held_out = head.scored(held_out)
     if train.objective.taught:
         folders = Folders(tokens, base, teacher)
         rows = taught(rows, head, folders, group, lambda model, of: computed(model, of, head, group, "teacher"))
+    held_out = head.scored(held_out)
     built = build(base, head, params.model.init, params.model.head, params.model.overrides, streams.key("init"))
     if group.rank == 0:
         pad, probes = schema["pad_token_id"], rows.take(np.arange(min(PROBED, len(rows.lengths))))["input_ids"]
