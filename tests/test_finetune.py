@@ -268,7 +268,7 @@ def test_an_edit_of_the_stage_itself_makes_another_run(root: Path, monkeypatch: 
         ({"overrides": "{hidden_act: rela}"}, "rela"),
         ({"tuning": "{name: frozen, layers: 3}"}, "train.tuning.layers: found 3, wanted at most the model's 2 layers"),
         ({"tuning": "{name: bitfit, only: [querry]}"}, "'querry' is in the name of no bias"),
-        ({"batch_size": "10"}, "params.yaml, line 10: train: batch_size 10 is not a multiple of shard_size 4"),
+        ({"batch_size": "10"}, "params.yaml, line 11: train: batch_size 10 is not a multiple of shard_size 4"),
         ({"lr": "fast"}, 'train.lr: found "fast"'),
         ({"best_metric": "f1"}, "train.best_metric"),
     ],
