@@ -49,7 +49,9 @@ def head_of(params: Any, tokens: Path) -> Head:
 def assembled(params: Any, group: Group, tokens: Path, base: Path, scratch: Path) -> tuple[Any, Any]:
     """Return model and loop as the finetune stage makes them, at step 0, with their curves open."""
     schema = read_json(tokens / "schema.json")
-    loop = _assemble(params, group, schema, tokens, base, scratch / "scratch", scratch / "live").loop
+    loop = _assemble(
+        params, group, schema, tokens, base, base.parent / "teacher", scratch / "scratch", scratch / "live"
+    ).loop
     loop._resume()
     loop.model.train()
     return loop.model, loop

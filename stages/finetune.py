@@ -1,7 +1,7 @@
 """finetune: the base model learns the task, exactly.
 
-Reads data/tokens/ (but for the test rows) and models/base/; writes models/finetuned/ (with task.json: what it was
-trained for), metrics/finetune.json and the curves in metrics/finetune/ (live, as it goes). Run:
+Reads data/tokens/ (but for the test rows), models/base/ and models/teacher/; writes models/finetuned/ (with task.json:
+what it was trained for), metrics/finetune.json and the curves in metrics/finetune/ (live, as it goes). Run:
 python -m stages.finetune. Started again after an interruption it goes on from the last checkpoint, with any number of
 workers (REPRISE_WORKERS), and the result is the same.
 """
@@ -32,8 +32,8 @@ from pydantic import Field, model_validator
 from stages.averages import AVERAGES
 from stages.core.errors import InputError, nearest
 from stages.core.files import SCRATCH, outputs, read_json, write_json
-from stages.core.params import REGISTRIES, Elsewhere, Section, choice, load, part_of
-from stages.encoding import PROBED, contradictions, save_tokenizer
+from stages.core.params import Elsewhere, Section, choice, load, name_of, part_of
+from stages.encoding import PROBED, contradictions
 from stages.objectives import OBJECTIVES
 from stages.project import graph
 from stages.regularisers import REGULARISERS
@@ -131,27 +131,30 @@ class Params(Section):
 
 
 def finetune(
-    params: Params, group: workers.Group, tokens: Path, base: Path,
+    params: Params, group: workers.Group, tokens: Path, base: Path, teacher: Path,
     model_out: Path, metrics_out: Path, curves_out: Path, inputs: Inputs | None = None,
 ) -> None:  # fmt: skip
     """Train on data/tokens (`tokens`) from models/base (`base`) and write the three outputs, on rank 0.
 
-    `inputs` are those of the stage, taken on rank 0 before anything was read. Raises InputError for inputs that do not
-    fit each other or the params, for such as changed meanwhile, and when training diverges.
+    `teacher`, the folder of the model to learn from, may be empty. `inputs` are those of the stage, taken on rank 0
+    before anything was read. Raises InputError for inputs that do not fit each other or the params, for such as changed
+    meanwhile, and when training diverges.
     """
     from stages.inference import merge
+    from stages.training.saving import save_model
 
     began = time.perf_counter()
     slow = environment.slow_precision(params.train.precision, group.device.type)
     if slow is not None and group.rank == 0:
         print(f"finetune: {slow}", file=sys.stderr)
     schema: dict[str, Any] = read_json(tokens / "schema.json")
-    key = run_digest(params, tokens, base)
+    check_teacher(params.train.objective, teacher.is_dir() and any(teacher.iterdir()))
+    key = run_digest(params, tokens, base, teacher)
     if len(set(group.gather(key))) > 1:
         raise InputError("the workers see different code, params, data or models: give every host the same commit")
     if inputs is not None:
         inputs.check()  # so `key`, by which checkpoints are found again, is that of what was imported and read
-    run = _assemble(params, group, schema, tokens, base, SCRATCH / key[:24], curves_out)
+    run = _assemble(params, group, schema, tokens, base, teacher, SCRATCH / key[:24], curves_out)
     loop, model = run.loop, run.loop.model
     gap = {}
     loop.run()
@@ -163,7 +166,7 @@ def finetune(
     if group.rank == 0:
         accept = None if inputs is None else inputs.accept
         with outputs(model_out, metrics_out, curves_out, accept=accept) as (folder, metrics, curves):
-            _save_model(params, model, run.head, schema, base, folder, loop.batches.segments)
+            save_model(params.train.tuning, model, run.head, schema, base, folder, loop.batches.segments)
             write_json(metrics, loop.summary() | gap)
             shutil.copytree(curves_out, curves)
         shutil.rmtree(loop.scratch, ignore_errors=True)
@@ -171,24 +174,30 @@ def finetune(
         environment.record("finetune", {"workers": group.size, "peak_memory_mb": memory, "seconds": round(seconds, 1)})
 
 
-def run_digest(params: Params, tokens: Path, base: Path) -> str:
+def check_teacher(objective: Any, given: bool) -> None:
+    """Raise InputError where an objective learns from a teacher and none is given, or the other way round."""
+    name = name_of(OBJECTIVES, objective)
+    if objective.taught and not given:
+        raise InputError(f"model.teacher: found null, wanted the model from which train.objective {name} learns")
+    if given and not objective.taught:
+        raise InputError(f"model.teacher: a model that train.objective {name} does not read: wanted null, or distil")
+
+
+def run_digest(params: Params, tokens: Path, base: Path, teacher: Path) -> str:
     """Return the digest of all that determines the run: params, data, model, code, libraries."""
     import stages.inference
     import stages.training.loop
+    import stages.training.teaching
     import stages.tuning.blocks  # noqa: F401  all that computes is imported now, so sys.modules lists it
 
-    code = {
-        name: digests.of_file(Path(str(module.__file__)))
-        for name, module in sys.modules.items()
-        if name.startswith("stages.") and name not in REGISTRIES  # a plug-in that is not used changes no bits
-    }
-    code["stages.finetune"] = digests.of_file(Path(__file__))  # as a command it goes by the name of __main__
+    itself = {"stages.finetune": digests.of_file(Path(__file__))}  # as a command it goes by the name of __main__
     return digests.of_value(
         {
             "params": repr(params),
             "tokens": {name: digests.of_file(tokens / name) for name in TOKENS},
             "base": digests.of_folder(base),
-            "code": code,
+            "teacher": digests.of_folder(teacher),
+            "code": digests.of_code() | itself,
             "environment": {**environment.describe(), "cores": None},
         }
     )
@@ -205,8 +214,9 @@ class Run:
 
 
 def _assemble(
-    params: Params, group: workers.Group, schema: dict[str, Any], tokens: Path, base: Path, scratch: Path, live: Path
-) -> Run:
+    params: Params, group: workers.Group, schema: dict[str, Any], tokens: Path, base: Path, teacher: Path,
+    scratch: Path, live: Path,
+) -> Run:  # fmt: skip
     """Return the run, before its first step."""
     import numpy as np
 
@@ -217,12 +227,16 @@ def _assemble(
     from stages.training.plan import Plan
     from stages.training.schedule import Schedule
     from stages.training.step import Batches, Loss
+    from stages.training.teaching import Folders, taught
 
     train = params.train
     scores = part_of(params.target, "metrics")
     head = part_of(params.target, "head").Head(schema["space"])
     streams = Streams(params.seed, params.seed_streams.model_dump())
     rows, held_out = (token_rows(tokens / f"{name}.arrow", schema["pad_token_id"]) for name in ("train", "validation"))
+    if train.objective.taught:
+        folders = Folders(tokens, base, teacher)
+        rows = taught(rows, head, folders, group, lambda model, of: computed(model, of, head, group, "teacher"))
     held_out = head.scored(held_out)
     built = build(base, head, params.model.init, params.model.head, params.model.overrides, streams.key("init"))
     if group.rank == 0:
@@ -265,21 +279,6 @@ def _assemble(
     return Run(Loop(model, batches, schedule, settings, validate, scratch, live), built.head, computed_by, judged)
 
 
-def _save_model(
-    params: Params, model: Any, head: frozenset[str], schema: dict[str, Any], base: Path, folder: Path, segments: bool
-) -> None:
-    """Write a folder that transformers' Auto classes load, free of machine paths, and what it was trained for."""
-    from stages.models import save
-
-    adapter = save(model, params.train.tuning, head, base, folder)
-    config = read_json(folder / "config.json")
-    config.pop("_name_or_path", None)
-    write_json(folder / "config.json", config)
-    write_json(folder / "task.json", {key: schema[key] for key in ("input", "target", "space")} | adapter)
-    template = schema["input"].get("template")
-    save_tokenizer(base, folder, schema["max_length"], schema["pad_token_id"], segments, template)
-
-
 def main() -> None:
     """Run the stage on the working folder."""
     with cli.errors_told("finetune"):
@@ -289,7 +288,7 @@ def main() -> None:
         workers.run(
             "stages.finetune",
             lambda group: finetune(
-                params, group, Path("data/tokens"), Path("models/base"),
+                params, group, Path("data/tokens"), Path("models/base"), Path("models/teacher"),
                 Path("models/finetuned"), Path("metrics/finetune.json"), Path("metrics/finetune"),
                 inputs,
             ),

@@ -22,6 +22,7 @@ class Head(Protocol):
     reads: ClassVar[Literal["first", "all"]]  # which tokens the head reads: what the unpadded encoder keeps
     auto: ClassVar[str]  # the class of transformers that builds it
     own: ClassVar[bool]  # whether it is a part of the base, which is never drawn anew
+    fixed: ClassVar[bool]  # whether a window asks the same in every epoch: then a teacher can be asked once
 
     def configure(self, config: Any) -> None:
         """Set what a transformers config says of the head."""
@@ -57,6 +58,12 @@ class Head(Protocol):
         """Return (N, D, K), the log-probabilities of D choices among K for each loss, and (N, D), which are true.
 
         The loss is the mean of their cross-entropies. Raises InputError for outputs that are no probabilities.
+        """
+
+    def divergences(self, outputs: Tensor, teacher: Tensor, part: Part, temperature: float) -> Tensor:
+        """Return (N,): how far outputs (M, C) are from those of a teacher (M, C), at a temperature > 0.
+
+        Raises InputError for a temperature where there is none.
         """
 
 
@@ -118,6 +125,8 @@ class Forward(Protocol):
 
 class Objective(Protocol):
     """What is minimised: one name of `train.objective`."""
+
+    taught: ClassVar[bool]  # whether it learns from a teacher: then `part` has its outputs, column `teacher`
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
         """Return the losses (N,) float32; `forward` may be called several times."""

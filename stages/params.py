@@ -49,6 +49,12 @@ def check(tree: Any, lines: Mapping[yaml12.KeyPath, int], name: str) -> None:
             decode(model, tree, lines, name)
         except InputError as error:
             problems.update(dict.fromkeys(str(error).splitlines()))
+    if not problems:
+        objective = decode(finetune.Params, tree, lines, name).train.objective
+        try:
+            finetune.check_teacher(objective, tree["model"]["teacher"] is not None)
+        except InputError as error:
+            raise InputError(f"{name}, line {lines['model', 'teacher']}: {error}") from None
     if problems:
         raise InputError("\n".join(problems))
 

@@ -148,7 +148,7 @@ def test_the_instruction_set_asked_for_is_on_record_and_begins_another_run(
     plain = read_json(done / "metrics/environment.json")["finetune"]["torch_cpu_capability"]
     assert (tiny.outputs(root) == tiny.outputs(done)) == (had["torch_cpu_capability"] == plain)
     monkeypatch.chdir(root)
-    params, parts = load(finetune.Params), (Path("data/tokens"), Path("models/base"))
+    params, parts = load(finetune.Params), [Path("data/tokens"), Path("models/base"), Path("models/teacher")]
     before = finetune.run_digest(params, *parts)
     monkeypatch.setenv("REPRISE_ISA", "default")
     assert finetune.run_digest(params, *parts) != before
@@ -251,11 +251,12 @@ def test_other_params_do_not_go_on_from_a_checkpoint(warm: Warm, root: Path) -> 
 
 def test_an_edit_of_the_stage_itself_makes_another_run(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = load(finetune.Params, root / "params.yaml")
-    digest = finetune.run_digest(params, root / "data/tokens", root / "models/base")
+    read = [root / name for name in ("data/tokens", "models/base", "models/teacher")]
+    digest = finetune.run_digest(params, *read)
     edited = root / "edited.py"
     edited.write_bytes(Path(finetune.__file__).read_bytes() + b"# edited\n")
     monkeypatch.setattr(finetune, "__file__", str(edited))
-    assert finetune.run_digest(params, root / "data/tokens", root / "models/base") != digest
+    assert finetune.run_digest(params, *read) != digest
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_an_edit_of_the_stage_itself_makes_another_run(root: Path, monkeypatch: 
         ({"overrides": "{hidden_act: rela}"}, "rela"),
         ({"tuning": "{name: frozen, layers: 3}"}, "train.tuning.layers: found 3, wanted at most the model's 2 layers"),
         ({"tuning": "{name: bitfit, only: [querry]}"}, "'querry' is in the name of no bias"),
-        ({"batch_size": "10"}, "params.yaml, line 10: train: batch_size 10 is not a multiple of shard_size 4"),
+        ({"batch_size": "10"}, "params.yaml, line 11: train: batch_size 10 is not a multiple of shard_size 4"),
         ({"lr": "fast"}, 'train.lr: found "fast"'),
         ({"best_metric": "f1"}, "train.best_metric"),
     ],
@@ -387,7 +388,7 @@ def test_an_edit_while_it_starts_is_refused_before_it_computes(root: Path, monke
     shutil.copy(tiny.ROOT / "dvc.yaml", root)
     inputs, params = graph.inputs("finetune"), load(finetune.Params)
     (root / "models/base/config.json").write_text("{}")
-    folders = Path("data/tokens"), Path("models/base"), Path("models/finetuned")
+    folders = Path("data/tokens"), Path("models/base"), Path("models/teacher"), Path("models/finetuned")
     with pytest.raises(InputError, match=r"^changed while the stage was starting: models/base/config\.json\. Nothing"):
         finetune.finetune(
             params,

@@ -56,6 +56,17 @@ def test_sections_stand_in_their_order() -> None:
     assert tuple(yaml12.read(ROOT / "params.yaml")[0]) == SECTIONS
 
 
+def test_a_teacher_and_the_objective_that_learns_from_it_belong_together() -> None:
+    where = f"params.yaml, line {line('  teacher:')}: model.teacher: "
+    assert problems("    name: plain", "    name: distil") == [
+        f"{where}found null, wanted the model from which train.objective distil learns"
+    ]
+    teacher = f"  teacher: {{kind: run, commit: {'a' * 40}}}\n"
+    assert problems("  teacher:  ", f"{teacher}  # ") == [
+        f"{where}a model that train.objective plain does not read: wanted null, or distil"
+    ]
+
+
 def test_problems_of_all_stages_are_told_at_once_and_once() -> None:
     broken = DEFAULT.replace("seed: 42", "seed: many").replace("  max_length: 96", "  max_length: 0")
     broken = broken.replace("  bootstrap: 1000", "  bootstraps: 1000")

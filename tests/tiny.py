@@ -161,7 +161,8 @@ def finetune_here(group: workers.Group) -> None:
     from stages.core.params import load
 
     targets = Path("models/finetuned"), Path("metrics/finetune.json"), Path("metrics/finetune")
-    finetune.finetune(load(finetune.Params), group, Path("data/tokens"), Path("models/base"), *targets)
+    read = Path("data/tokens"), Path("models/base"), Path("models/teacher")
+    finetune.finetune(load(finetune.Params), group, *read, *targets)
 
 
 def outputs(root: Path) -> dict[str, Any]:

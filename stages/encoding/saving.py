@@ -100,6 +100,24 @@ def contradictions(base: Path, max_length: int, pad: int, rows: Sequence[np.ndar
             )
 
 
+def difference(one: Path, other: Path) -> str | None:
+    """Return how the tokenizer of the model folder `other` makes other ids than that of `one`; None if it does not.
+
+    Raises InputError when either cannot be read.
+    """
+    ours, theirs = (load_tokenizer(folder) for folder in (one, other))
+    if _parts(ours) == _parts(theirs):
+        return None
+    sizes = [tokenizer.get_vocab_size() for tokenizer in (ours, theirs)]
+    if sizes[0] != sizes[1]:
+        return f"{sizes[1]} tokens, not {sizes[0]}"
+    for number in range(sizes[0]):
+        if ours.id_to_token(number) != theirs.id_to_token(number):
+            return f"token {number} is {theirs.id_to_token(number)!r}, not {ours.id_to_token(number)!r}"
+    before, after = _parts(ours), _parts(theirs)
+    return f"another {next(name for name in before if before[name] != after.get(name))}"
+
+
 def _parts(tokenizer: Tokenizer) -> dict[str, Any]:
     """Return the parts of a tokenizer that make ids: not how it cuts, pads and decodes."""
     parts: dict[str, Any] = json.loads(tokenizer.to_str())

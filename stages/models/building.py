@@ -23,7 +23,7 @@ def build(folder: Path, head: Head, init: str, keep: str, overrides: Mapping[str
     field, or for one with which pretrained weights cannot be used.
     """
     config = config_of(folder, overrides)
-    own = _labels(config)
+    own = labels_of(config)
     head.configure(config)
     with refusals_told(f"{folder}: {_told(overrides)}the model cannot be built"):
         if init == "random":
@@ -36,7 +36,7 @@ def build(folder: Path, head: Head, init: str, keep: str, overrides: Mapping[str
         model, info = read(head.auto, folder, config, key)
         trained = _head_of(model).isdisjoint(info["missing_keys"])
         if keep == "kept":
-            _refuse_other_head(folder, trained, own, _labels(config))
+            _refuse_other_head(folder, trained, own, labels_of(config))
         elif head.own:
             raise InputError("model.head: found new, but this target's head is the base's own vocabulary: set kept")
         elif trained:  # its last layer was learnt for other labels, or for the same ones on other data
@@ -79,11 +79,11 @@ def load(folder: Path, head: Head) -> nn.Module:
     Of an adapter the base lies beside it, in the folder `base`.
     """
     config = config_of(folder, {})
-    own = _labels(config)
+    own = labels_of(config)
     head.configure(config)
-    if own != _labels(config):
+    if own != labels_of(config):
         raise InputError(
-            f"{folder / 'config.json'}: its classes are {_few(own)}, those of the data {_few(_labels(config))}: "
+            f"{folder / 'config.json'}: its classes are {_few(own)}, those of the data {_few(labels_of(config))}: "
             "run finetune again"
         )
     told = adapter_in(folder)
@@ -97,7 +97,8 @@ def load(folder: Path, head: Head) -> nn.Module:
     return ready if told is None else put(ready, told, folder)
 
 
-def _labels(config: Any) -> list[str]:
+def labels_of(config: Any) -> list[str]:
+    """Return the labels of a transformers config, in their order."""
     return [str(name) for _, name in sorted((config.id2label or {}).items())]
 
 

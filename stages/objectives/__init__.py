@@ -8,4 +8,5 @@ OBJECTIVES = {
     "fgm": "stages.objectives.fgm:FGM",
     "pgd": "stages.objectives.pgd:PGD",
     "freelb": "stages.objectives.freelb:FreeLB",
+    "distil": "stages.objectives.distil:Distil",
 }

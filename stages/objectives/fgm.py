@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ class FGM:
     x are a window's token embeddings as they are; the paper, which trains its own, normalises them.
     """
 
+    taught: ClassVar[bool] = False
     epsilon: Annotated[float, Field(gt=0, description="2-norm of a window's perturbation, > 0")] = 1.0
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:

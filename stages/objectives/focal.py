@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -22,6 +22,7 @@ class Focal:
     The paper's class weights, its alpha, are `train.class_weights`.
     """
 
+    taught: ClassVar[bool] = False
     gamma: Annotated[float, Field(gt=0, le=10, description="how much less, (0, 10]; 0 would be plain")] = 2.0
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ class FreeLB:
     All K passes are kept until the gradient of their mean is known: K times the memory of a plain step's activations.
     """
 
+    taught: ClassVar[bool] = False
     epsilon: Annotated[float, Field(gt=0, description="largest 2-norm of a window's perturbation, > 0")] = 1.0
     step_size: Annotated[float, Field(gt=0, description="2-norm of a step of the ascent, > 0")] = 0.1
     steps: Annotated[int, Field(ge=2, le=100, description="passes that are learnt from, K, [2, 100]")] = 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ class PGD:
     step's.
     """
 
+    taught: ClassVar[bool] = False
     epsilon: Annotated[float, Field(gt=0, description="largest 2-norm of a window's perturbation, > 0")] = 1.0
     step_size: Annotated[float, Field(gt=0, description="2-norm of a step of the ascent, > 0")] = 0.3
     steps: Annotated[int, Field(ge=1, le=100, description="steps of the ascent, K, [1, 100]")] = 3

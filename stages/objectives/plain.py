@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from stages.learning import Forward, Head, Part
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Plain:
     """The target's own loss: cross-entropy of classes and tags, squared error of numbers."""
+
+    taught: ClassVar[bool] = False
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:
         """Return the loss of each output; see stages.learning.Objective."""

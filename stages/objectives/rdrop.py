@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class RDrop:
     """Cross-entropy of two passes, P and Q: `-log P(y) - log Q(y) + alpha / 2 (KL(P || Q) + KL(Q || P))`."""
 
+    taught: ClassVar[bool] = False
     alpha: Annotated[float, Field(gt=0, le=100, description="weight of the divergence, (0, 100]")] = 1.0
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:

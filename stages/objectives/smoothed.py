@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 class Smoothed:
     """Cross-entropy with the true label softened: a share of its weight is spread evenly over all classes."""
 
+    taught: ClassVar[bool] = False
     smoothing: Annotated[float, Field(gt=0, lt=1, description="share spread over all classes, (0, 1)")] = 0.1
 
     def losses(self, forward: Forward, head: Head, part: Part) -> Tensor:

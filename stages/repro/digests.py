@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
 from stages.core.files import canonical_json
+from stages.core.params import REGISTRIES
 
 
 def of_bytes(data: bytes | bytearray | memoryview) -> str:
@@ -29,3 +31,16 @@ def of_folder(folder: Path) -> dict[str, str]:
     """Return {relative path: hex SHA-256} of all files below `folder`, sorted by path."""
     files = sorted(p for p in folder.rglob("*") if p.is_file())
     return {p.relative_to(folder).as_posix(): of_file(p) for p in files}
+
+
+def of_code(*rooms: str) -> dict[str, str]:
+    """Return {module: hex SHA-256} of the code that is imported, of all rooms or those named.
+
+    Registries are left out: a plug-in that is not used changes no bits.
+    """
+    wanted = tuple(f"stages.{room}" for room in rooms) or ("stages.",)
+    return {
+        name: of_file(Path(str(module.__file__)))
+        for name, module in sys.modules.items()
+        if name.startswith(wanted) and name not in REGISTRIES and name != "stages"
+    }

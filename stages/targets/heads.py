@@ -28,6 +28,7 @@ class Plain:
     reads: ClassVar[Literal["first", "all"]] = "first"
     auto: ClassVar[str] = "AutoModelForSequenceClassification"
     own: ClassVar[bool] = False
+    fixed: ClassVar[bool] = True
 
     def prepared(self, part: Part, draw: Callable[[int], Any]) -> Part:
         """Return `part` as it is."""
@@ -65,6 +66,19 @@ class Plain:
     def log_probabilities(self, outputs: Tensor, part: Part) -> tuple[Tensor, Tensor]:
         """Raise InputError: the outputs are no probabilities."""
         raise InputError("train.objective: focal and rdrop need classes, which this target has not: set plain")
+
+    def divergences(self, outputs: Tensor, teacher: Tensor, part: Part, temperature: float) -> Tensor:
+        """Return T^2 KL(teacher || outputs) of each loss, the mean over its choices, (N,).
+
+        The softmax of log-probabilities over T is that of the logits over T: they differ by a constant.
+        """
+        import torch
+
+        ours, theirs = (
+            (self.log_probabilities(of, part)[0] / temperature).clamp_min(torch.finfo(of.dtype).min).log_softmax(dim=2)
+            for of in (outputs, teacher)
+        )  # (N, D, K); a choice that is not there stays finite, so that it adds 0
+        return temperature**2 * (theirs.exp() * (theirs - ours)).sum(dim=2).mean(dim=1)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ WAYS: list[tuple[Any, dict[str, Any]]] = [
     (WORDS, {"objective": {"name": "freelb"}, "regularise": {"name": "mixout", "p": 0.3}}),
     (WORDS, {"objective": {"name": "rdrop", "alpha": 2.0}, "regularise": {"name": "l2sp"}}),
     (LABELS, {"objective": {"name": "focal"}, "average": {"name": "swa", "every": 2, "start": 0.2}}),
+    (TEXTS, {"objective": {"name": "distil", "temperature": 2.0}, "regularise": {"name": "l2sp"}}),
+    (WORDS, {"objective": {"name": "distil", "weight": 1.0}, "average": {"name": "ema"}}),
 ]
 ALONE: list[dict[str, Any]] = [
     {},
@@ -45,15 +47,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("methods")
     for task in (TEXTS, WORDS, NUMBERS, LABELS):
         tokenized(task, folder / task.target, params(task))
+        tiny.run_here(folder / task.target)
+        (folder / task.target / "models/finetuned").rename(folder / task.target / "taught")
+        shutil.rmtree(folder / task.target / ".reprise")
     return {path.name: path for path in folder.iterdir()}
 
 
 def clone(made: dict[str, Path], task: Any, train: dict[str, Any], folder: Path) -> Path:
-    """Return a copy in which `train` replaces keys of params.yaml."""
+    """Return a copy in which `train` replaces keys of params.yaml; a student has one of its teacher's two layers."""
     root = Path(shutil.copytree(made[task.target], folder / "clone", symlinks=True))
     shutil.rmtree(root / "metrics")
     tree = params(task)
     tree["train"] |= {"epochs": 1, "evaluate_every": 3} | train
+    if tree["train"]["objective"]["name"] == "distil":
+        (root / "taught").rename(root / "models/teacher")
+        tree["model"]["overrides"] = {"num_hidden_layers": 1}
     (root / "params.yaml").write_text(yaml.safe_dump(tree))
     return root
 

@@ -11,7 +11,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from stages.core.errors import InputError
 from stages.core.files import read_json, write_json
-from stages.encoding import load_encoder, reads_as_written, save_tokenizer
+from stages.encoding import difference, load_encoder, reads_as_written, save_tokenizer
 from stages.encoding.saving import PROBES
 from stages.encoding.template import template_of
 from tests.tiny import ROOT
@@ -93,6 +93,7 @@ def test_one_tokenizer_everywhere(tmp_path: Path, case: str) -> None:
     base = folder(tmp_path / "base", case)
     target = saved(base, tmp_path / "saved")
     assert (target / "tokenizer.json").read_bytes() == (base / "tokenizer.json").read_bytes()
+    assert difference(base, target) is None
     trained = [cut.ids for cut, _ in load_encoder(base, 16).texts(PROBES)]
     assert [cut.ids for cut, _ in load_encoder(target, 16).texts(PROBES)] == trained
     assert reads_as_written(base, []) is CASES[case][3]

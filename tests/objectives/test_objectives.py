@@ -28,7 +28,9 @@ HEAD = Head({"labels": ["a", "b"]})
 
 
 def losses(objective: Any, logits: torch.Tensor = LOGITS, labels: np.ndarray = LABELS) -> torch.Tensor:
-    return objective.losses(Fixed(logits), HEAD, {"label": labels})
+    return objective.losses(
+        Fixed(logits), HEAD, {"label": labels, "teacher": list(np.zeros((len(labels), 1, 2), "f4"))}
+    )
 
 
 @pytest.fixture(params=sorted(OBJECTIVES))

@@ -48,7 +48,12 @@ def project(reproduced: Clone, tmp_path_factory: pytest.TempPathFactory) -> Proj
 
 @contextmanager
 def altered(path: Path, text: bytes) -> Iterator[None]:
-    """Give a file another content for a while; its times go with it."""
+    """Give a file another content for a while; its times go with it. One that is not there is there for a while."""
+    if not path.exists():
+        path.write_bytes(text)
+        yield
+        path.unlink()
+        return
     before, times = path.read_bytes(), path.stat()
     path.chmod(0o644)
     path.write_bytes(text)
@@ -70,11 +75,15 @@ def test_nothing_is_outdated(project: Project) -> None:
     assert project.outdated() == set()
 
 
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
 @pytest.mark.parametrize("dep", DEPS)
 def test_a_dependency(project: Project, dep: str) -> None:
     path = Path(project.root, dep)
-    file = path if path.is_file() else max(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    with altered(file, file.read_bytes() + b"\n"):
+    file = path if path.is_file() else max(_files(path), default=path / "new")
+    with altered(file, (file.read_bytes() if file.is_file() else b"") + b"\n"):
         found = project.outdated()
     above = {known for known in DEPS if file.is_relative_to(Path(project.root, known))}
     assert found == {stage for known in above for stage in listed("deps", known)}

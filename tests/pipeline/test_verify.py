@@ -16,7 +16,7 @@ def test_the_committed_result_comes_out_bitwise_in_a_hostile_environment(block: 
     core = json.loads(ran.clone.text("metrics/reproduction.json"))["predicate"]["core"]
     assert core["reference"] == "committed"  # the clone's own result is that of the recipe
     assert core["environments"]["hostile"]["evidence"]["differing"] == {}
-    assert sum(core["environments"]["hostile"]["evidence"]["compared"].values()) == 16
+    assert sum(core["environments"]["hostile"]["evidence"]["compared"].values()) == 18
 
 
 def test_it_leaves_the_working_folder_alone(block: Callable[[str], Block]) -> None:

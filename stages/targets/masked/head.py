@@ -25,6 +25,7 @@ class Head(Plain):
 
     reads: ClassVar[Literal["first", "all"]] = "all"
     auto: ClassVar[str] = "AutoModelForMaskedLM"
+    fixed: ClassVar[bool] = False  # other tokens are hidden in each epoch
 
     def configure(self, config: Any) -> None:
         """Change nothing: the vocabulary is the model's."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stages.core.errors import InputError
 from stages.learning import Part
 from stages.targets.heads import Plain, refuse_smoothing
 
@@ -32,3 +33,9 @@ class Head(Plain):
         refuse_smoothing(smoothing)
         numbers = torch.from_numpy(part["number"].astype(np.float32)).to(outputs.device)
         return (outputs[:, 0] - numbers).square()
+
+    def divergences(self, outputs: Tensor, teacher: Tensor, part: Part, temperature: float) -> Tensor:
+        """Return the squared difference of each row, (rows,). Raises InputError for a temperature other than 1."""
+        if temperature != 1:
+            raise InputError(f"train.objective.temperature: found {temperature}, wanted 1: a number has no classes")
+        return (outputs - teacher)[:, 0].square()
