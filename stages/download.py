@@ -149,6 +149,12 @@ def _named(key: str, folder: Path) -> Iterator[None]:
         raise InputError(f"{key}: {str(error).replace(f'{folder}/', '')}") from None
 
 
+def sources_of(params: Params) -> dict[str, Source | None]:
+    """Return each source by its key of params.yaml."""
+    sources = params.data.source, params.data.resource, params.model.source, params.model.teacher
+    return dict(zip(FOLDERS, sources, strict=True))
+
+
 def main() -> None:
     """Run the stage in the working folder."""
     with cli.errors_told("download"):
@@ -156,8 +162,7 @@ def main() -> None:
         end_with_dvc("download")
         inputs = graph.inputs("download")
         params = load(Params)
-        sources = params.data.source, params.data.resource, params.model.source, params.model.teacher
-        download(dict(zip(FOLDERS, sources, strict=True)), accept=inputs.accept)
+        download(sources_of(params), accept=inputs.accept)
 
 
 if __name__ == "__main__":

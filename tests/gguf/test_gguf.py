@@ -226,12 +226,12 @@ def test_a_source_may_hold_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     Path("files/rows.jsonl").write_text("{}\n")
     source = {"kind": "file", "files": {"model.gguf": "files/model.gguf"}}
     data = {"kind": "file", "files": {"rows.jsonl": "files/rows.jsonl"}}
-    tree = {"data": {"source": data}, "model": {"source": source}}
-    said = decode(download.Params, tree, {}, "params.yaml")
-    download.download(said.data.source, said.model.source)
+    tree = {"data": {"source": data, "resource": None}, "model": {"source": source, "teacher": None}}
+    sources = download.sources_of(decode(download.Params, tree, {}, "params.yaml"))
+    download.download(sources)
     assert "model.safetensors" in {path.name for path in Path("models/base").iterdir()}
     before = of_folder(Path("models/base"))
     Path("files/model.gguf").write_bytes(b"GGUF")
     with pytest.raises(InputError, match="^model.source: model.gguf: not a sound GGUF file"):
-        download.download(said.data.source, said.model.source)
+        download.download(sources)
     assert of_folder(Path("models/base")) == before

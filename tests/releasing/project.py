@@ -47,6 +47,8 @@ def make(root: Path) -> Path:
     merged = recipe.merged("smoke", (ROOT / "params.yaml").read_text(encoding="utf-8"), folder=ROOT / "recipes")
     (root / "params.yaml").write_text(merged, encoding="utf-8")
     _outputs(root)
+    for empty in ("data/resource", "models/teacher"):
+        (root / empty).mkdir()
     run(root, "git init -q -b main && dvc commit -q -f")
     run(root, "git add -A && GIT_COMMITTER_DATE=2026-01-02T03:04:05+02:00 git commit -qm results")
     return root
