@@ -3,9 +3,9 @@
     python -m stages.download
 
 Reads `data.source`, `data.resource`, `model.source` and `model.teacher` of params.yaml (and files/, if one is of kind
-`file`); writes data/raw/, data/resource/, models/base/ and models/teacher/, all or none. Those of a null source are
-empty folders; a GGUF file becomes safetensors. Archives are kept in a per-user cache (stages/sources/cache.py), so that
-the second time needs no network.
+`file`); writes data/raw/, data/resource/, models/base/ and models/teacher/, all or none. That of a null source holds a
+line that says so. A GGUF file becomes safetensors. Archives are kept in a per-user cache (stages/sources/cache.py), so
+that the second time needs no network.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ FOLDERS = {
     "model.source": Path("models/base"),
     "model.teacher": Path("models/teacher"),
 }
+NOTHING = "nothing.txt"  # the one file in the folder of a null source
 # Kinds of `data.resource` and `model.teacher`. DVC takes a path once, and `stages/sources/KIND` is that of data.source
 # or model.source; so these stand in modules that dvc.yaml names for every run.
 BESIDE = {
@@ -107,7 +108,9 @@ def download(
     with outputs(*folders.values(), accept=accept) as filled:
         for (key, source), folder in zip(sources.items(), filled, strict=True):
             folder.mkdir()
-            if source is not None:
+            if source is None:  # DVC warns of an empty folder in every run
+                (folder / NOTHING).write_text(f"{key} of params.yaml is null.\n", encoding="utf-8")
+            else:
                 _fetch(key, source, folder)
                 if key.startswith("model."):
                     with _named(key, folder):

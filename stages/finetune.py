@@ -136,7 +136,7 @@ def finetune(
 ) -> None:  # fmt: skip
     """Train on data/tokens (`tokens`) from models/base (`base`) and write the three outputs, on rank 0.
 
-    `teacher`, the folder of the model to learn from, may be empty. `inputs` are those of the stage, taken on rank 0
+    `teacher`, the folder of the model to learn from, may hold none. `inputs` are those of the stage, taken on rank 0
     before anything was read. Raises InputError for inputs that do not fit each other or the params, for such as changed
     meanwhile, and when training diverges.
     """
@@ -148,7 +148,7 @@ def finetune(
     if slow is not None and group.rank == 0:
         print(f"finetune: {slow}", file=sys.stderr)
     schema: dict[str, Any] = read_json(tokens / "schema.json")
-    check_teacher(params.train.objective, teacher.is_dir() and any(teacher.iterdir()))
+    check_teacher(params.train.objective, (teacher / "config.json").is_file())
     key = run_digest(params, tokens, base, teacher)
     if len(set(group.gather(key))) > 1:
         raise InputError("the workers see different code, params, data or models: give every host the same commit")

@@ -54,19 +54,24 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-WHOLE = {"data/raw/train.tsv": b"a\t1\n", "models/base/config.json": b'{"hidden_size": 8}\n'}
+WHOLE = {
+    "data/raw/train.tsv": b"a\t1\n",
+    "data/resource/nothing.txt": b"data.resource of params.yaml is null.\n",
+    "models/base/config.json": b'{"hidden_size": 8}\n',
+    "models/teacher/nothing.txt": b"model.teacher of params.yaml is null.\n",
+}
 
 
-def test_the_folders_of_sources_are_filled_and_the_others_empty(repository: Path) -> None:
+def test_the_folders_of_sources_are_filled_and_the_others_say_so(repository: Path) -> None:
     fetched(DATA, MODEL)
     assert tree(repository) == WHOLE
-    assert [list(Path(folder).iterdir()) for folder in ("data/resource", "models/teacher")] == [[], []]
 
 
 def test_a_resource_and_a_teacher_lie_beside_data_and_base(repository: Path) -> None:
     fetched(DATA, MODEL, Own({"words": "files/train.tsv"}), Own({"config.json": "files/config.json"}))
     beside = {"data/resource/words": b"a\t1\n", "models/teacher/config.json": b'{"hidden_size": 8}\n'}
-    assert tree(repository) == WHOLE | beside
+    assert {name: content for name, content in tree(repository).items() if name not in WHOLE} == beside
+    assert not any(Path(folder, "nothing.txt").exists() for folder in ("data/resource", "models/teacher"))
 
 
 def test_a_bad_teacher_is_told_with_its_key_and_nothing_is_written(repository: Path) -> None:

@@ -34,7 +34,7 @@ class Folders:
 
     tokens: Path
     base: Path
-    teacher: Path  # empty, or not there, without one
+    teacher: Path  # holds no model, or is not there, without one
 
 
 def taught(
