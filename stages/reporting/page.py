@@ -196,14 +196,13 @@ def _worst(worst: Table | None) -> Iterator[str]:
 
 def _error(row: str, actual: str, predicted: str, detail: str, *texts: str) -> str:
     told = f'<span class="muted">{shown(detail)} · row {shown(row)}</span>'
-    if max(len(actual), len(predicted)) > SHORT:  # the example itself, as it is and as the model has it
-        sides = (("good", actual), ("bad", predicted))
-        return '<div class="error">' + "".join(f'<p class="{c}">{shown(t)}</p>' for c, t in sides) + told + "</div>"
+    beside = "".join(f"<p>{shown(text)}</p>" for text in texts if text)
+    if max(len(actual), len(predicted)) > SHORT:  # texts: the true one, and the model's
+        sides = "".join(f'<p class="{c}">{shown(text)}</p>' for c, text in (("good", actual), ("bad", predicted)))
+        return f'<div class="error">{beside}{sides}{told}</div>'
     return (
         f'<div class="error"><span class="bad">{shown(predicted)}</span>, but is '
-        f'<span class="good">{shown(actual)}</span> {told}'
-        + "".join(f"<p>{shown(text)}</p>" for text in texts)
-        + "</div>"
+        f'<span class="good">{shown(actual)}</span> {told}{beside}</div>'
     )
 
 

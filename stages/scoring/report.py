@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ class Wrong:
     actual: str
     predicted: str
     detail: str  # how sure the model was, or how far off
+    beside: Collection[str] | None = None  # fields of the example that are told beside it; None: all
 
 
 def headline(found: Mapping[str, Any]) -> str:

@@ -115,8 +115,7 @@ def test_hostile_texts_are_text(plain: tuple[Project, str], project: Project, pl
         project.params["data"]["source"]["package"] = HOSTILE
     project.write()
     reader = Reader(made(project))
-    extra = {"note": 1, "label": -1}.get(place, 0)  # its own paragraph; a long answer stands for the text
-    assert len(reader.tags) == len(Reader(plain[1]).tags) + 2 * extra
+    assert len(reader.tags) == len(Reader(plain[1]).tags) + 2 * (place == "note")  # its own paragraph
     assert reader.open == []
     assert HOSTILE.replace("\x07", "\\x07").replace("\u202e", "\\u202e") in "".join(reader.text)
 
@@ -147,6 +146,14 @@ def test_notices_stand_on_top(project: Project) -> None:
 def test_errors_are_listed_with_their_texts(plain: tuple[Project, str]) -> None:
     said = " ".join("".join(Reader(plain[1]).text).split())
     assert "no, but is yes 0.9877 against 0.0123 · row 17a text that was mistaken" in said
+
+
+def test_long_answers_stand_below_what_was_asked(project: Project) -> None:
+    long = "an answer of many words, " * 5
+    project.files["data/predictions/worst.tsv"] = WORST.replace("\tyes", f"\t{long}")
+    project.write()
+    said = " ".join("".join(Reader(made(project)).text).split())
+    assert f"a text that was mistaken{long.strip()}no" in said
 
 
 def test_no_errors_are_told(project: Project) -> None:

@@ -148,7 +148,7 @@ def wrong(judged: Judged, row: int, space: Mapping[str, Any], example: Value) ->
     truth = judged.truth[row][0] if judged.truth[row] else None
     texts = [passage[begin:end] for begin, end in judged.truth[row]] or [""]
     score = f1(passage[slice(*guess)] if guess else "", texts)
-    return Wrong(row, _excerpt(passage, truth), _excerpt(passage, guess), f"F1 {score:.4f}")
+    return Wrong(row, _excerpt(passage, truth), _excerpt(passage, guess), f"F1 {score:.4f}", beside=("question",))
 
 
 def _excerpt(passage: str, place: Place | None) -> str:

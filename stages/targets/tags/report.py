@@ -156,7 +156,7 @@ def wrong(judged: Judged, row: int, space: Mapping[str, Any], example: Value) ->
         _bracketed(example[0], [span for span in of.tolist() if start <= span[0] < end], start, names)
         for of in (judged.true_spans, judged.guessed_spans)
     )
-    return Wrong(row, actual, guessed, f"{missed[row]} missed, {added[row]} not there")
+    return Wrong(row, actual, guessed, f"{missed[row]} missed, {added[row]} not there", beside=())
 
 
 def _faults(judged: Judged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
