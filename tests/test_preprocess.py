@@ -30,7 +30,8 @@ SMOKE = ROOT / "files" / "smoke"
 SPLITS = ("train", "validation", "test")
 PARAMS: dict[str, Any] = {
     "seed": 42,
-    "seed_streams": {"split": None},
+    "seed_streams": {"split": None, "augment": None},
+    "augmentation": {"name": "none"},
     "input": {"name": "text"},
     "target": {"name": "classes"},
     "data": {
@@ -58,7 +59,7 @@ Run = Callable[..., dict[str, Any]]
 
 def params(seed: int = 42, split: int | None = None, **data: Any) -> preprocess.Params:
     """Return decoded params, `data` changed."""
-    tree = PARAMS | {"seed": seed, "seed_streams": {"split": split}, "data": PARAMS["data"] | data}
+    tree = PARAMS | {"seed": seed, "seed_streams": {"split": split, "augment": None}, "data": PARAMS["data"] | data}
     return decode(preprocess.Params, tree, {}, "params.yaml")
 
 

@@ -69,7 +69,8 @@ def token_folder(folder: Path, rows: int = 64) -> Path:
 
 PARAMS = """\
 seed: 1
-seed_streams: {split: null, init: null, order: null, dropout: null}
+seed_streams: {split: null, init: null, order: null, dropout: null, augment: null}
+augmentation: {name: none}
 input: {name: text}
 target: {name: classes}
 model:
