@@ -218,7 +218,7 @@ class Mentioning(Protocol):
 
 
 Keys = Callable[[int], int]  # row -> a number drawn for it
-Rewrite = Callable[[Sequence[Stretch], np.random.Generator, int], Sequence[Stretch]]  # row, its draw, copy from 0
+Rewrite = Callable[[Sequence[Stretch], np.random.Generator], Sequence[Stretch]]  # of a row, with the copy's own draws
 
 
 class Augmentation(Protocol):

@@ -485,7 +485,8 @@ def test_a_prompt_of_the_test_rows_leaks_whatever_it_answers(form: str, tmp_path
         (raw / f"{split}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in held))
     fields = list(rows["test"][0])
     tree = {
-        "seed": 1, "seed_streams": {"split": None}, "input": {"name": "chat", "form": form}, "target": {"name": "next"},
+        "seed": 1, "seed_streams": {"split": None, "augment": None}, "augmentation": {"name": "none"},
+        "input": {"name": "chat", "form": form}, "target": {"name": "next"},
         "data": {
             "format": {"name": "jsonl"}, "encoding": "utf-8", "columns": {name: name for name in fields}, "split": None,
             "files": {"train": "train.jsonl", "validation": "test.jsonl", "test": "test.jsonl"}, "keep": None,

@@ -33,7 +33,7 @@ _AROUND = re.compile(r"^\W+|\W+$")  # signs before and behind a word
 
 @dataclass(frozen=True)
 class EDA(Rewriting):
-    """Copies with one operation each, in turn, on about `alpha` of the words.
+    """Copies with one of the operations each, on about `alpha` of the words.
 
     Synonyms are those of WordNet in data/resource, of any sense, for words that stand there as they are written; words
     of grammar have none.
@@ -42,17 +42,17 @@ class EDA(Rewriting):
     copies: Copies = 4
     alpha: Share = 0.1
     operations: Annotated[
-        tuple[Operation, ...], Field(min_length=1, description="of replace, insert, swap, delete; copy n has the n-th")
+        tuple[Operation, ...], Field(min_length=1, description="of replace, insert, swap, delete; one is drawn")
     ] = ("replace", "insert", "swap", "delete")
 
     def rewriter(self, rows: Iterable[Sequence[Stretch]], resource: Path) -> Rewrite | None:
         """Return what makes a copy. Raises InputError when `resource` is no WordNet."""
         wordnet = synonyms(resource) if {"replace", "insert"} & set(self.operations) else {}
 
-        def rewrite(stretches: Sequence[Stretch], draw: np.random.Generator, copy: int) -> Sequence[Stretch]:
+        def rewrite(stretches: Sequence[Stretch], draw: np.random.Generator) -> Sequence[Stretch]:
             texts = free(stretches)
             if any(texts):
-                operation = OPERATIONS[self.operations[copy % len(self.operations)]]
+                operation = OPERATIONS[_any(self.operations, draw)]
                 operation(texts, self.alpha, lambda word: similar(word, wordnet), draw)
             return put(stretches, texts)
 

@@ -32,7 +32,7 @@ class Mentions(Rewriting):
         known = {name: sorted(mentions) for name, mentions in found.items()}
         ranks = {name: {words: rank for rank, words in enumerate(mentions)} for name, mentions in known.items()}
 
-        def rewrite(stretches: Sequence[Stretch], draw: np.random.Generator, copy: int) -> Sequence[Stretch]:
+        def rewrite(stretches: Sequence[Stretch], draw: np.random.Generator) -> Sequence[Stretch]:
             return [
                 stretch if stretch.mention is None else other(stretch, stretch.mention, draw) for stretch in stretches
             ]

@@ -36,7 +36,7 @@ class Noise(Rewriting):
     def rewriter(self, rows: Iterable[Sequence[Stretch]], resource: Path) -> Rewrite | None:
         """Return what makes a copy."""
 
-        def rewrite(stretches: Sequence[Stretch], draw: np.random.Generator, copy: int) -> Sequence[Stretch]:
+        def rewrite(stretches: Sequence[Stretch], draw: np.random.Generator) -> Sequence[Stretch]:
             texts = free(stretches)
             words = places(texts)
             long = [(text, place) for text, place in words if len(texts[text][place]) >= SHORTEST]

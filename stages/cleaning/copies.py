@@ -68,7 +68,7 @@ def copies(
     for place, copy in ((place, copy) for place, number in enumerate(numbers.tolist()) for copy in range(number)):
         example, answer = own[place]
         if rewrite:
-            stretches = rewrite(_stretches(reader, example, answer), streams.generator(STREAM, ids[place], copy), copy)
+            stretches = rewrite(_stretches(reader, example, answer), streams.generator(STREAM, ids[place], copy))
             example, answer = _reworded(reader, example, answer, stretches)
         text = _text(reader, example)
         fate = "leaked" if text in elsewhere else "repeated" if rewrite and text in seen else "written"
