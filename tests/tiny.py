@@ -70,7 +70,6 @@ def token_folder(folder: Path, rows: int = 64) -> Path:
 PARAMS = """\
 seed: 1
 seed_streams: {split: null, init: null, order: null, dropout: null, augment: null}
-augmentation: {name: none}
 input: {name: text}
 target: {name: classes}
 model:
@@ -100,6 +99,7 @@ train:
   early_stopping: null
   best_metric: loss
   checkpoint_every: 3
+augmentation: {name: none}
 """
 
 
