@@ -58,6 +58,7 @@ class SeedStreams(Section):
     order: Seed | None = Field(description="the order of the examples in each epoch")
     dropout: Seed | None = Field(description="the dropout masks")
     split: Elsewhere = None
+    augment: Elsewhere = None
 
 
 class Model(Section):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypedDict
+from typing import Any, ClassVar, Literal, Protocol, TypedDict, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 # What a format reads of one column of a row: a float where it is no whole number, a tuple of objects as JSON has them.
 Cell = str | float | list[str] | tuple[dict[str, Any], ...]
@@ -18,6 +21,7 @@ Kind = Literal[
 RESPONSES = ("response", "turns")  # kinds of what holds a response: predict asks for what is before it
 # What an answer is about; of a word or a passage an example may have several windows.
 Unit = Literal["example", "word", "passage", "turn"]
+Numbers = NDArray[np.int64]
 Value = tuple[Any, ...]  # an example, or an answer: a part for each field; equal values are the same one
 
 
@@ -136,6 +140,25 @@ class Input(Protocol):
         """Return the example as people read it: a text for each of its fields."""
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """Words of an example that follow each other: free ones, or those of a mention."""
+
+    words: tuple[str, ...]
+    mention: str | None = None  # its type; None: free words
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """An input that has words which may be changed without making its answer another."""
+
+    def stretches(self, example: Value) -> Sequence[Stretch]:
+        """Return those words: what stands in one stretch may change places."""
+
+    def reworded(self, example: Value, stretches: Sequence[Stretch]) -> Value:
+        """Return the example with other words in its stretches; whatever else it has stays."""
+
+
 class Schema(TypedDict):
     """data/clean/schema.json; data/tokens/schema.json has the options of both, and the tokenizer's sizes, too."""
 
@@ -181,3 +204,33 @@ class Target(Protocol):
 
     def learnt(self, aligned: Sequence[Any], row: int) -> Sequence[int]:
         """Return which windows of a training example are learnt from, by the answers as `align` gave them."""
+
+
+@runtime_checkable
+class Mentioning(Protocol):
+    """A target whose answers name mentions: words of a type, which stay together and keep their type."""
+
+    def divided(self, answer: Value, stretches: Sequence[Stretch]) -> Sequence[Stretch]:
+        """Return the stretches of an example cut into mentions and the free words between them."""
+
+    def reanswered(self, stretches: Sequence[Stretch]) -> Value:
+        """Return the answer that belongs to stretches as `divided` gave them, whatever words they have now."""
+
+
+Keys = Callable[[int], int]  # row -> a number drawn for it
+Rewrite = Callable[[Sequence[Stretch], np.random.Generator], Sequence[Stretch]]  # of a row, with the copy's own draws
+
+
+class Augmentation(Protocol):
+    """How copies of training rows are made: one name of `augmentation` (a frozen dataclass of its keys)."""
+
+    needs: ClassVar[Literal["nothing", "words", "mentions", "classes"]]  # an input of words, a target of mentions, …
+
+    def counts(self, answers: Numbers, keys: Keys) -> Numbers | None:
+        """Return how many copies each row gets (rows,), by the code of its answer (rows,); None: there are none."""
+
+    def rewriter(self, rows: Iterable[Sequence[Stretch]], resource: Path) -> Rewrite | None:
+        """Return what makes a copy of a row; None: a copy is the row as it is.
+
+        rows: all training rows. Raises InputError when the folder `resource` lacks what is needed.
+        """

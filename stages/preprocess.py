@@ -1,12 +1,14 @@
 """Stage preprocess: raw files to clean rows in three splits.
 
     python -m stages.preprocess
+    python -m stages.preprocess --show-augmentation 5    shows five training rows with their copies; writes nothing
 
-Reads data/raw/ and, of params.yaml, `seed`, `seed_streams.split`, `input`, `target` and `data` but for its source.
-Writes data/clean/{train,validation,test}.parquet (id, the columns of the input, that of the target),
-data/clean/schema.json (input, target and what answers there are: the labels in the order of the classes, for example),
-data/clean/summary.json, which counts every row read and says what became of it, by split, reason and class, and
-metrics/data.json, the few of these numbers that a table of runs has room for.
+Reads data/raw/, data/resource/ (for `augmentation`) and, of params.yaml, `seed`, `seed_streams.split` and `.augment`,
+`input`, `target`, `augmentation` and `data` but for its sources. Writes data/clean/{train,validation,test}.parquet (id,
+the columns of the input, that of the target), data/clean/schema.json (input, target and what answers there are: the
+labels in the order of the classes, for example), data/clean/summary.json, which counts every row read and says what
+became of it, by split, reason and class, and metrics/data.json, the few of these numbers that a table of runs has room
+for.
 """
 
 from __future__ import annotations
@@ -22,15 +24,18 @@ from stages.core import cli
 if __name__ == "__main__":
     cli.begin("preprocess")  # the imports below take their time
 
-import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from stages.augmentation import AUGMENTATION
 from stages.cleaning import policies
+from stages.cleaning.copies import STREAM, Copies, copies, refusal, shown
+from stages.cleaning.counting import by_class, headline, occurring
+from stages.cleaning.options import Files, Keep, Split
 from stages.cleaning.reading import Reader
 from stages.cleaning.rows import Rows, Splits
 from stages.cleaning.splits import Stratify, cut, refuse_singletons, refuse_unlearnable, sample
@@ -43,75 +48,35 @@ from stages.formats import FORMATS
 from stages.formats.cells import NoColumn
 from stages.formats.content import Encoding
 from stages.inputs import INPUTS
-from stages.interfaces import Format, Input, Schema, Target, Value
+from stages.interfaces import Augmentation, Format, Input, Schema, Target
 from stages.project import graph
 from stages.repro.streams import Streams
 from stages.targets import TARGETS
 
-RAW, CLEAN, METRICS = Path("data/raw"), Path("data/clean"), Path("metrics/data.json")
+RAW, RESOURCE = Path("data/raw"), Path("data/resource")
+CLEAN, METRICS = Path("data/clean"), Path("metrics/data.json")
 SPLITS = ("train", "validation", "test")
 
 
-def _inside(name: str) -> str:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise ValueError(f"found {name!r}, wanted the path of a file within data/raw")
-    return name
-
-
-def _regex(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{pattern[:80]!r} is no regular expression: {error}") from None
-    return pattern
-
-
-RawFile = Annotated[str, AfterValidator(_inside)]
 if TYPE_CHECKING:
     AnyFormat = Format
     AnyInput = Input
     AnyTarget = Target
+    AnyAugmentation = Augmentation
 else:
     AnyFormat, AnyInput, AnyTarget = choice(FORMATS), choice(INPUTS), choice(TARGETS)
+    AnyAugmentation = choice(AUGMENTATION)
+Seed = Annotated[int, Field(ge=0, lt=2**32, description="[0, 2^32), or null: derived from `seed`")]
 
 
 class SeedStreams(Section):
     """What this stage reads of section `seed_streams`."""
 
-    split: Annotated[int, Field(ge=0, lt=2**32, description="[0, 2^32), or null: derived from `seed`")] | None
+    split: Seed | None
+    augment: Seed | None
     init: Elsewhere = None
     order: Elsewhere = None
     dropout: Elsewhere = None
-
-
-class Files(Section):
-    """The file (or, of format folders, the folder) in data/raw of each split; null is drawn from the training file."""
-
-    train: RawFile
-    validation: RawFile | None
-    test: RawFile | None
-
-
-class Split(Section):
-    """One file that holds several splits: the text in `column` by which a row belongs to each."""
-
-    column: str
-    train: str
-    validation: str | None
-    test: str | None
-
-    def of(self, split: str) -> tuple[str, str] | None:
-        """Return (column, text) of a split, None where every row of its file belongs to it."""
-        text = getattr(self, split)
-        return None if text is None else (self.column, text)
-
-
-class Keep(Section):
-    """Only rows in whose cell of `column` the regular expression `pattern` is found."""
-
-    column: str
-    pattern: Annotated[str, AfterValidator(_regex)]
 
 
 class Data(Section):
@@ -156,6 +121,19 @@ class Params(Section):
     input: AnyInput
     target: AnyTarget
     data: Data
+    augmentation: AnyAugmentation
+
+    @model_validator(mode="after")
+    def _augmentation_fits(self) -> Params:
+        if wanted := refusal(self.augmentation, self.input, self.target):
+            found, input, target = (
+                name_of(registry, plugin)
+                for registry, plugin in (
+                    (AUGMENTATION, self.augmentation), (INPUTS, self.input), (TARGETS, self.target),
+                )
+            )  # fmt: skip
+            raise ValueError(f"augmentation.name: {found} wants {wanted}; found input {input}, target {target}")
+        return self
 
     @model_validator(mode="after")
     def _data_fits(self) -> Params:
@@ -182,14 +160,21 @@ class Params(Section):
         return self
 
 
-def preprocess(
-    params: Params, raw: Path = RAW, clean: Path = CLEAN, metrics: Path = METRICS, accept: Accept | None = None
-) -> dict[str, Any]:
-    """Write the folder `clean` and the file `metrics` from the files in `raw`; return the summary.
+@dataclass(frozen=True)
+class Clean:
+    """All that is written."""
 
-    Raises InputError, and leaves both as they were, for rows that cannot be used and splits that cannot be made.
-    """
-    data, target, streams = params.data, params.target, Streams(params.seed, {"split": params.seed_streams.split})
+    rows: Mapping[str, Rows]  # of each split; in training the copies are last
+    copies: Copies | None
+    reader: Reader
+    schema: Schema
+    summary: dict[str, Any]
+
+
+def cleaned(params: Params, raw: Path = RAW, resource: Path = RESOURCE) -> Clean:
+    """Return the clean rows of the files in `raw`. Raises InputError for what cannot be used or split."""
+    data, target = params.data, params.target
+    streams = Streams(params.seed, {"split": params.seed_streams.split, STREAM: params.seed_streams.augment})
     keep = (data.keep.column, data.keep.pattern) if data.keep else None
     reader = Reader(data.format, data.encoding, params.input, target, data.columns, keep, data.empty)
     splits, read = _read(reader, data, raw)
@@ -200,22 +185,37 @@ def preprocess(
     found["test_rows_in_validation"] = int(policies.shared(splits.rows["test"], splits.rows["validation"]).sum())
     if target.grouped:
         refuse_unlearnable(splits, names)
-    space = target.space(_occurring(reader, splits.rows))
+    space = target.space(occurring(reader, splits.rows))
     sample(splits, data.per_class, data.limit, streams)
+    made = copies(splits.rows, reader, params.augmentation, resource, streams)
+    rows = splits.rows | ({"train": splits.rows["train"].joined(made.rows)} if made else {})
     summary = {
         "read": read, "dropped": splits.dropped, "found": found,
-        "rows": {split: len(rows) for split, rows in splits.rows.items()},
-        **({"classes": _classes(splits.rows, names, space["labels"])} if target.grouped else {}),
+        "rows": {split: len(held) for split, held in rows.items()},
+        **({"copies": dict(made.counts)} if made else {}),
+        **({"classes": by_class(rows, names, space["labels"])} if target.grouped else {}),
     }  # fmt: skip
     schema: Schema = {"input": name_of(INPUTS, params.input), "target": name_of(TARGETS, target), "space": space}
+    return Clean(rows, made, reader, schema, summary)
+
+
+def preprocess(
+    params: Params, raw: Path = RAW, clean: Path = CLEAN, metrics: Path = METRICS, accept: Accept | None = None,
+    resource: Path = RESOURCE,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the folder `clean` and the file `metrics` from the files in `raw` and `resource`; return the summary.
+
+    Raises InputError, and leaves both as they were, for rows that cannot be used and splits that cannot be made.
+    """
+    held = cleaned(params, raw, resource)
     with outputs(clean, metrics, accept=accept) as (folder, file):
         folder.mkdir()
-        for split, rows in splits.rows.items():
-            write(folder / f"{split}.parquet", rows, reader, space)
-        write_json(folder / "schema.json", schema)
-        write_json(folder / "summary.json", summary)
-        write_json(file, headline(summary))
-    return summary
+        for split, rows in held.rows.items():
+            write(folder / f"{split}.parquet", rows, held.reader, held.schema["space"])
+        write_json(folder / "schema.json", held.schema)
+        write_json(folder / "summary.json", held.summary)
+        write_json(file, headline(held.summary))
+    return held.summary
 
 
 def _read(reader: Reader, data: Data, raw: Path) -> tuple[Splits, dict[str, int]]:
@@ -252,37 +252,35 @@ def _draw_missing(splits: Splits, data: Data, names: list[str], streams: Streams
     return leaks
 
 
-def _occurring(reader: Reader, rows: Mapping[str, Rows]) -> list[Value]:
-    """Return the answers that occur, each once: of the training rows alone where they are classes, else of all."""
-    read = [rows["train"]] if reader.target.grouped else list(rows.values())
-    answers = list(reader.answers)
-    return [answers[code] for code in np.unique(np.concatenate([held.answers for held in read])).tolist()]
+def _show(held: Clean, count: int) -> None:
+    if count < 1:
+        raise InputError(f"--show-augmentation: found {count}, wanted 1 or more")
+    if held.copies is None:
+        raise InputError("augmentation.name: found none, which makes no copies: there is nothing to show")
+    for line in shown(held.rows["train"], held.copies.rows, held.reader, count):
+        print(line)
+    print(f"preprocess: copies: {_told(held.copies.counts)}")
 
 
-def _classes(rows: Mapping[str, Rows], names: list[str], labels: list[str]) -> dict[str, dict[str, int]]:
-    """Return the rows of each class in each split; `names` are the labels by code, `labels` those of the classes."""
-    codes = [names.index(label) for label in labels]
-    sizes = {split: np.bincount(held.answers, minlength=len(names)) for split, held in rows.items()}
-    return {s: {label: int(size[c]) for c, label in zip(codes, labels, strict=True)} for s, size in sizes.items()}
-
-
-def headline(summary: Mapping[str, Any]) -> dict[str, int]:
-    """Return the numbers of the summary that are columns of `dvc metrics show`."""
-    return {
-        **({"classes": len(summary["classes"]["train"])} if "classes" in summary else {}),
-        "dropped_rows": sum(count for reasons in summary["dropped"].values() for count in reasons.values()),
-        **{f"{split}_rows": summary["rows"][split] for split in SPLITS},
-    }
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {fate}" for fate, number in counts.items())
 
 
 def main() -> None:
     """Read params.yaml and run the stage."""
     with cli.errors_told("preprocess"):
-        cli.parser("preprocess", __doc__).parse_args()
+        parser = cli.parser("preprocess", __doc__)
+        parser.add_argument("--show-augmentation", type=int, metavar="N", help="rows to show with their copies")
+        count = parser.parse_args().show_augmentation
+        if count is not None:
+            _show(cleaned(load(Params)), count)
+            return
         end_with_dvc("preprocess")
         inputs = graph.inputs("preprocess")
         summary = preprocess(load(Params), accept=inputs.accept)
         print("preprocess: " + ", ".join(f"{summary['rows'][split]:,} {split}" for split in SPLITS) + " rows")
+        if fates := summary.get("copies"):
+            print("preprocess: copies among the training rows: " + _told(fates))
         for split, reasons in summary["dropped"].items():
             for reason, count in reasons.items():
                 if count:

@@ -45,7 +45,8 @@ from stages.core.params import PARAMS
 
 RECIPES = Path("recipes")
 BASE = "base"  # the key of the recipe that another stands on
-WHOLE = ("input", "target")  # sections that are replaced as one
+TASK = ("input", "target")
+WHOLE = (*TASK, "augmentation")  # sections that are replaced as one
 COLOURS = {"+": "\x1b[32m", "-": "\x1b[31m", "@": "\x1b[36m"}
 
 
@@ -62,8 +63,8 @@ def listed(folder: Path = RECIPES) -> list[str]:
     for name, summary in known.items():
         held: dict[str, str] = {}
         for overlay in _overlays(name, folder):
-            held |= {key: str(overlay[key]["name"]) for key in WHOLE if key in overlay}
-        task = " × ".join(held.get(key, "as it is") for key in WHOLE)
+            held |= {key: str(overlay[key]["name"]) for key in TASK if key in overlay}
+        task = " × ".join(held.get(key, "as it is") for key in TASK)
         found.setdefault(task, []).append(f"  {name:<{max(map(len, known))}}  {summary}")
     return [line for task, lines in found.items() for line in (task, *lines)]
 

@@ -1,4 +1,4 @@
-"""How much of a score's spread each source of randomness explains: split, init, order, dropout.
+"""How much of a score's spread each source of randomness explains: split, init, order, dropout, augment.
 
     python -m stages.variance --recipe smoke --runs 8 --metric accuracy
 

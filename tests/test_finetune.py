@@ -315,7 +315,7 @@ OTHER_WAYS = [
     {"overrides": "{hidden_act: relu, num_hidden_layers: 1}"},
     {
         "overrides": "{hidden_size: 8, num_hidden_layers: 3}", "init": "random",
-        "seed_streams": "{split: null, init: 9, order: 9, dropout: 9}",
+        "seed_streams": "{split: null, init: 9, order: 9, dropout: 9, augment: 9}",
     },
     {"tuning": "{name: frozen, layers: 1}", "objective": "{name: smoothed, smoothing: 0.2}"},
     {"tuning": "{name: bitfit}", "class_weights": "balanced", "schedule": "cosine"},

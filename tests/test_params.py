@@ -15,6 +15,7 @@ from stages import params
 from stages.core import yaml12
 from stages.core.errors import InputError
 from stages.core.params import SECTIONS, dvc_keys
+from stages.recipe import WHOLE
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -118,12 +119,12 @@ def test_the_schema_knows_the_keys_of_params_yaml_and_no_others() -> None:
     known = set()
     for name, node in schema["properties"].items():
         inner = resolved(node, schema)
-        plain = "properties" not in inner or name in ("input", "target")
+        plain = "properties" not in inner or name in WHOLE
         known |= {name} if plain else {f"{name}.{key}" for key in inner["properties"]}
         assert plain or inner["additionalProperties"] is False
     assert schema["additionalProperties"] is False
     tree = yaml12.read(ROOT / "params.yaml")[0]
-    assert known == keys({**tree, "input": None, "target": None}, 2)
+    assert known == keys(tree | dict.fromkeys(WHOLE), 2)
 
 
 def test_the_schema_gives_ranges_and_choices() -> None:

@@ -30,7 +30,8 @@ SMOKE = ROOT / "files" / "smoke"
 SPLITS = ("train", "validation", "test")
 PARAMS: dict[str, Any] = {
     "seed": 42,
-    "seed_streams": {"split": None},
+    "seed_streams": {"split": None, "augment": None},
+    "augmentation": {"name": "none"},
     "input": {"name": "text"},
     "target": {"name": "classes"},
     "data": {
@@ -58,7 +59,7 @@ Run = Callable[..., dict[str, Any]]
 
 def params(seed: int = 42, split: int | None = None, **data: Any) -> preprocess.Params:
     """Return decoded params, `data` changed."""
-    tree = PARAMS | {"seed": seed, "seed_streams": {"split": split}, "data": PARAMS["data"] | data}
+    tree = PARAMS | {"seed": seed, "seed_streams": {"split": split, "augment": None}, "data": PARAMS["data"] | data}
     return decode(preprocess.Params, tree, {}, "params.yaml")
 
 
@@ -484,7 +485,8 @@ def test_a_prompt_of_the_test_rows_leaks_whatever_it_answers(form: str, tmp_path
         (raw / f"{split}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in held))
     fields = list(rows["test"][0])
     tree = {
-        "seed": 1, "seed_streams": {"split": None}, "input": {"name": "chat", "form": form}, "target": {"name": "next"},
+        "seed": 1, "seed_streams": {"split": None, "augment": None}, "augmentation": {"name": "none"},
+        "input": {"name": "chat", "form": form}, "target": {"name": "next"},
         "data": {
             "format": {"name": "jsonl"}, "encoding": "utf-8", "columns": {name: name for name in fields}, "split": None,
             "files": {"train": "train.jsonl", "validation": "test.jsonl", "test": "test.jsonl"}, "keep": None,

@@ -68,6 +68,7 @@ def test_the_recipes() -> None:
             "r52",
             "r8",
             "r8-adapted",
+            "r8-eda",
             "semeval2010-8",
             "sick-e",
             "sick-r",

@@ -69,7 +69,7 @@ def token_folder(folder: Path, rows: int = 64) -> Path:
 
 PARAMS = """\
 seed: 1
-seed_streams: {split: null, init: null, order: null, dropout: null}
+seed_streams: {split: null, init: null, order: null, dropout: null, augment: null}
 input: {name: text}
 target: {name: classes}
 model:
@@ -99,6 +99,7 @@ train:
   early_stopping: null
   best_metric: loss
   checkpoint_every: 3
+augmentation: {name: none}
 """
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from stages.cleaning.keeping import search
-from stages.cleaning.rows import Codes, Numbers, Rows
+from stages.cleaning.rows import Codes, Rows
 from stages.cleaning.values import value
 from stages.core.errors import InputError
-from stages.interfaces import RESPONSES, Cell, Field, Format, Input, Target, Value
+from stages.interfaces import RESPONSES, Cell, Field, Format, Input, Numbers, Target, Value
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Reader:
                 lines.append(line)
                 examples.append(self.examples[example])
                 answers.append(self.answers[answer])
-                asked.append(self._asked(example))
+                asked.append(self.asked(example))
             elif self.empty == "error":
                 column = self.columns[fields[values.index(None)].name]
                 raise InputError(f"{where}: column {column!r} is empty, and data.empty is error")
@@ -66,7 +66,7 @@ class Reader:
         _refuse_nothing(path, counts, unanswered, self.target.fields)
         return Rows(path, self.format.unit, *map(_numbers, (ids, lines, examples, answers, asked))), counts
 
-    def _asked(self, example: Value) -> int:
+    def asked(self, example: Value) -> int:
         """Return the code of an example but for a response in it: the last turn of several."""
         kinds = [field.kind for field in self.input.fields]
         if not set(kinds) & set(RESPONSES):

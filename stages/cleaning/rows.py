@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.interfaces import Value
+from stages.interfaces import Numbers, Value
 
-Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+ARRAYS = ("ids", "lines", "examples", "answers", "asked")  # of Rows
 
 
 class Codes(dict[Value, int]):
@@ -39,10 +40,13 @@ class Rows:
 
     def take(self, mask: Mask) -> Rows:
         """Return the rows where `mask` (rows,) is true, in their order."""
-        return replace(
-            self, ids=self.ids[mask], lines=self.lines[mask], examples=self.examples[mask], answers=self.answers[mask],
-            asked=self.asked[mask],
-        )  # fmt: skip
+        taken: dict[str, Any] = {name: getattr(self, name)[mask] for name in ARRAYS}
+        return replace(self, **taken)
+
+    def joined(self, others: Rows) -> Rows:
+        """Return these rows and then `others`, of the same file."""
+        both: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in ARRAYS}
+        return replace(self, **both)
 
     def where(self, mask: Mask) -> str:
         """Name the first row where `mask` (rows,) is true: file and line."""

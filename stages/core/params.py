@@ -24,9 +24,9 @@ from stages.core import yaml12
 from stages.core.errors import InputError, nearest
 
 PARAMS = Path("params.yaml")
-SECTIONS = ("seed", "seed_streams", "input", "target", "data", "model", "tokenize", "train", "evaluate")
+SECTIONS = ("seed", "seed_streams", "input", "target", "data", "augmentation", "model", "tokenize", "train", "evaluate")
 # Packages that hold nothing but a registry: adding a plug-in to one changes no stage.
-ROOMS = ("averages", "formats", "inputs", "objectives", "regularisers", "sources", "targets", "tuning")
+ROOMS = ("augmentation", "averages", "formats", "inputs", "objectives", "regularisers", "sources", "targets", "tuning")
 REGISTRIES = frozenset(f"stages.{room}" for room in ROOMS)
 _ELSEWHERE = "read by another stage"
 Elsewhere = Annotated[Any, _ELSEWHERE]

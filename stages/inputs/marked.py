@@ -14,10 +14,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field as Key
 
 from stages.core.errors import InputError
-from stages.interfaces import Encoded, Encoder, Field, Unit, Value, Window
+from stages.interfaces import Encoded, Encoder, Field, Stretch, Unit, Value, Window
 
 MARKS = ("<e1>", "</e1>", "<e2>", "</e2>")
 _MARK = re.compile("|".join(MARKS))
+_ENTITY = re.compile(r"(<e1>.*?</e1>|<e2>.*?</e2>)", re.DOTALL)  # with its marks
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,19 @@ class Marked:
     def shown(self, example: Value) -> Mapping[str, str]:
         """Return {"text": …} with its marks."""
         return {"text": example[0]}
+
+    def stretches(self, example: Value) -> Sequence[Stretch]:
+        """Return the words before, between and behind the entities."""
+        return [Stretch(tuple(piece.split())) for piece in _ENTITY.split(example[0])[::2]]
+
+    def reworded(self, example: Value, stretches: Sequence[Stretch]) -> Value:
+        """Return the text with other words around the entities, and the white space beside these as it was."""
+        pieces = _ENTITY.split(example[0])
+        for place, stretch in enumerate(stretches):
+            piece = pieces[2 * place]
+            before, after = piece[: len(piece) - len(piece.lstrip())], piece[len(piece.rstrip()) :]
+            pieces[2 * place] = f"{before}{' '.join(stretch.words)}{after}" if stretch.words else piece
+        return ("".join(pieces),)
 
 
 def _tokens(whole: Any, first: int, last: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from stages.core.errors import InputError
-from stages.interfaces import Encoded, Encoder, Field, Unit, Value, Window
+from stages.interfaces import Encoded, Encoder, Field, Stretch, Unit, Value, Window
 
 
 @dataclass(frozen=True)
@@ -39,3 +39,11 @@ class Pair:
     def shown(self, example: Value) -> Mapping[str, str]:
         """Return {"first": …, "second": …}."""
         return {"first": example[0], "second": example[1]}
+
+    def stretches(self, example: Value) -> Sequence[Stretch]:
+        """Return all words of the one and of the other text, which are apart by white space."""
+        return [Stretch(tuple(text.split())) for text in example]
+
+    def reworded(self, example: Value, stretches: Sequence[Stretch]) -> Value:
+        """Return the words of each text with blanks between them."""
+        return tuple(" ".join(stretch.words) for stretch in stretches)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from stages.interfaces import Encoded, Encoder, Field, Unit, Value, Window
+from stages.interfaces import Encoded, Encoder, Field, Stretch, Unit, Value, Window
 
 
 @dataclass(frozen=True)
@@ -32,3 +32,11 @@ class Text:
     def shown(self, example: Value) -> Mapping[str, str]:
         """Return {"text": …}."""
         return {"text": example[0]}
+
+    def stretches(self, example: Value) -> Sequence[Stretch]:
+        """Return all its words, which are apart by white space."""
+        return [Stretch(tuple(text.split())) for text in example]
+
+    def reworded(self, example: Value, stretches: Sequence[Stretch]) -> Value:
+        """Return the words with blanks between them."""
+        return tuple(" ".join(stretch.words) for stretch in stretches)

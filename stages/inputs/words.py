@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
-from stages.interfaces import Encoded, Encoder, Field, Unit, Value, Window
+from stages.interfaces import Encoded, Encoder, Field, Stretch, Unit, Value, Window
 
 OVERLAP = 0.25  # of a window, at most: tokens that the next window shows again
 
@@ -53,6 +53,14 @@ class Words:
     def shown(self, example: Value) -> Mapping[str, str]:
         """Return {"words": …}, blanks between them."""
         return {"words": " ".join(example[0])}
+
+    def stretches(self, example: Value) -> Sequence[Stretch]:
+        """Return all its words."""
+        return [Stretch(example[0])]
+
+    def reworded(self, example: Value, stretches: Sequence[Stretch]) -> Value:
+        """Return the words of all stretches."""
+        return (tuple(word for stretch in stretches for word in stretch.words),)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from stages.verification.records import Axis, Input
 Key = TypeVar("Key")
 Files = Callable[[str], list[str]]  # path of a dependency -> the files at or below it that were changed since the lock
 SECTIONS: dict[str, Axis] = {
-    "data": "data processing", "tokenize": "data processing", "model": "model architecture",
-    "task": "model architecture", "evaluate": "results",
+    "data": "data processing", "augmentation": "data processing", "tokenize": "data processing",
+    "model": "model architecture", "task": "model architecture", "evaluate": "results",
 }  # fmt: skip
 AXES: dict[str, Axis] = {
     "download": "data processing", "preprocess": "data processing", "tokenize": "data processing",
@@ -122,8 +122,8 @@ def axis_of_stage(stage: str, order: Sequence[str]) -> Axis:
 
 
 def axis_of_param(key: str) -> Axis:
-    """Return the axis on which a param lies: `seed_streams.split` makes data, every other seed trains."""
-    if key == "seed_streams.split":
+    """Return the axis on which a param lies: the seeds of splits and copies make data, every other seed trains."""
+    if key in ("seed_streams.split", "seed_streams.augment"):
         return "data processing"
     return SECTIONS.get(key.partition(".")[0], "training conditions")
 

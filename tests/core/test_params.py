@@ -208,7 +208,7 @@ def test_a_file_that_is_no_mapping() -> None:
         read("- 1\n")
     assert str(caught.value) == (
         "params.yaml: found a list, wanted sections: "
-        "seed, seed_streams, input, target, data, model, tokenize, train, evaluate"
+        "seed, seed_streams, input, target, data, augmentation, model, tokenize, train, evaluate"
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from stages.augmentation import AUGMENTATION
 from stages.averages import AVERAGES
 from stages.core import yaml12
 from stages.core.params import dvc_keys
@@ -27,9 +28,10 @@ from tests.pipeline.closure import ROOT, closure, dependencies
 
 STAGES = ("download", "preprocess", "tokenize", "finetune", "evaluate")
 COMPUTING = STAGES[1:]
-ROOMS = ("averages", "formats", "inputs", "objectives", "regularisers", "sources", "targets", "tuning")
+ROOMS = ("augmentation", "averages", "formats", "inputs", "objectives", "regularisers", "sources", "targets", "tuning")
 REGISTRIES = {f"stages/{room}/__init__.py" for room in ROOMS}
 REGISTERED = {
+    "augmentation.name": AUGMENTATION,
     "data.format.name": FORMATS, "data.source.kind": SOURCES, "input.name": INPUTS, "model.source.kind": SOURCES,
     "target.name": TARGETS, "train.average.name": AVERAGES, "train.objective.name": OBJECTIVES,
     "train.regularise.name": REGULARISERS, "train.tuning.name": TUNING,

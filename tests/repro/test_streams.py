@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stages.repro.streams import Streams
 
 seeds = st.integers(0, 2**32 - 1)
-names = st.sampled_from(["split", "init", "order", "dropout"])
+names = st.sampled_from(["split", "init", "order", "dropout", "augment"])
 indices = st.lists(st.integers(0, 2**40), max_size=3)
 
 

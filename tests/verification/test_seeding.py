@@ -25,7 +25,7 @@ def test_nothing_else_is_touched() -> None:
 
 
 @settings(max_examples=15)  # each reads the whole of params.yaml
-@given(st.none() | SEEDS, st.dictionaries(st.sampled_from(["split", "init", "order", "dropout"]), SEEDS))
+@given(st.none() | SEEDS, st.dictionaries(st.sampled_from(["split", "init", "order", "dropout", "augment"]), SEEDS))
 def test_the_project_s_own_params_have_the_seeds_that_are_set(seed: int | None, streams: dict[str, int]) -> None:
     before, after = (yaml12.values(text, "") for text in (PARAMS, seeded(PARAMS, seed, streams)))
     before["seed"] = before["seed"] if seed is None else seed

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 from stages.core.errors import InputError
-from stages.interfaces import Field, Unit, Value, Window
+from stages.interfaces import Field, Stretch, Unit, Value, Window
 from stages.targets.answers import Plain
 from stages.targets.names import refuse_unseen
 
@@ -57,6 +58,27 @@ class Tags(Plain):
     def align(self, stored: Sequence[int], window: Window) -> list[int]:
         """Return the tags of the words that the window owns."""
         return [stored[word] for word in window.columns["words"]]
+
+    def divided(self, answer: Value, stretches: Sequence[Stretch]) -> Sequence[Stretch]:
+        """Return the spans as mentions of their types, and the words between them."""
+        (tags,) = answer
+        words = [word for stretch in stretches for word in stretch.words]
+        starts = [place for place, tag in enumerate(tags) if place == 0 or _parts(tags[place - 1], tag)]
+        pieces = pairwise([*starts, len(tags)])
+        return [Stretch(tuple(words[low:high]), tags[low].partition("-")[2] or None) for low, high in pieces]
+
+    def reanswered(self, stretches: Sequence[Stretch]) -> Value:
+        """Return (tags,): those of each mention anew, however many words it has now, and O for free words."""
+        found: list[str] = []
+        for stretch in stretches:
+            for place in range(len(stretch.words)):
+                found.append(f"{'I' if place else 'B'}-{stretch.mention}" if stretch.mention else "O")
+        return (tuple(found),)
+
+
+def _parts(before: str, tag: str) -> bool:
+    """Tell whether a word tagged `tag` (BIO) is of another span, or of none, than the word before it."""
+    return tag.startswith("B-") or (tag == "O") != (before == "O")
 
 
 PREFIXES = {"bio": "BI", "iob1": "BI", "bilou": "BILUES"}

@@ -1,0 +1,17 @@
+"""The training rows as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stages.augmentation.methods import Verbatim
+from stages.interfaces import Keys, Numbers
+
+
+@dataclass(frozen=True)
+class Unaugmented(Verbatim):
+    """No copies."""
+
+    def counts(self, answers: Numbers, keys: Keys) -> Numbers | None:
+        """Return None."""
+        return None
