@@ -90,7 +90,7 @@ def test_the_lock_of_this_project_is_the_record_of_one_run() -> None:
     files = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in (ROOT / "metrics").glob("*.json")}
     found = read(Snapshot("", (), {"dvc.lock": (ROOT / "dvc.lock").read_bytes(), **files}), NOWHERE)
     assert (found.faults, found.notes) == ((), ())
-    assert sorted(found.data) == ["data/raw", "models/base", "models/teacher"]
+    assert sorted(found.data) == ["data/raw", "data/resource", "models/base", "models/teacher"]
     assert found.metrics["evaluate.accuracy"] > 0.9
 
 
