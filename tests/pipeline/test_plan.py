@@ -15,7 +15,7 @@ def test_a_fresh_clone_s_plan_is_the_triple_of_the_run_that_dvc_recorded(second:
     made = read(Snapshot("", (), {LOCK: (second.root / LOCK).read_bytes()}), Path("nowhere"))
     planned = plan.of(second.root)
     seeds = planned.seeds(planned.seed, {})
-    assert sorted(seeds) == ["dropout", "init", "order", "split"]
+    assert sorted(seeds) == ["augment", "dropout", "init", "order", "split"]
     fetched = planned.fetched_by(made)
     assert fetched is not None
     assert planned.triple(seeds, fetched) == made.decisive
