@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, TypedDict, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypedDict, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.int64]
 
 # What a format reads of one column of a row: a float where it is no whole number, a tuple of objects as JSON has them.
 Cell = str | float | list[str] | tuple[dict[str, Any], ...]
@@ -21,7 +24,6 @@ Kind = Literal[
 RESPONSES = ("response", "turns")  # kinds of what holds a response: predict asks for what is before it
 # What an answer is about; of a word or a passage an example may have several windows.
 Unit = Literal["example", "word", "passage", "turn"]
-Numbers = NDArray[np.int64]
 Value = tuple[Any, ...]  # an example, or an answer: a part for each field; equal values are the same one
 
 
@@ -218,7 +220,13 @@ class Mentioning(Protocol):
 
 
 Keys = Callable[[int], int]  # row -> a number drawn for it
-Rewrite = Callable[[Sequence[Stretch], np.random.Generator], Sequence[Stretch]]  # of a row, with the copy's own draws
+
+
+class Rewrite(Protocol):
+    """How a copy of a row is made."""
+
+    def __call__(self, stretches: Sequence[Stretch], draw: np.random.Generator, /) -> Sequence[Stretch]:
+        """Return the stretches of a copy; `draw` is its own generator."""
 
 
 class Augmentation(Protocol):

@@ -40,7 +40,7 @@ def test_a_stage_takes_no_arguments(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert ended(name, "now", monkeypatch) == 2
-    more = " [--preview ROWS]" if name == "tokenize" else ""
+    more = {"tokenize": " [--preview ROWS]", "preprocess": " [--show-augmentation N]"}.get(name, "")
     assert capsys.readouterr() == (
         "", f"usage: python -m stages.{name} [-h]{more}\npython -m stages.{name}: error: unrecognized arguments: now\n"
     )  # fmt: skip

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from stages.augmentation.methods import Verbatim
-from stages.interfaces import Keys, Numbers
+from stages.interfaces import Keys
+
+if TYPE_CHECKING:
+    from stages.interfaces import Numbers
 
 
 @dataclass(frozen=True)

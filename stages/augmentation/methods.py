@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from stages.interfaces import Keys, Numbers, Rewrite, Stretch
+from stages.interfaces import Keys, Rewrite, Stretch
+
+if TYPE_CHECKING:
+    from stages.interfaces import Numbers
 
 Copies = Annotated[int, Field(ge=1, le=100, description="of each training row, [1, 100]")]
 Share = Annotated[float, Field(gt=0, le=1, description="of the words of a row, (0, 1]: one at least")]

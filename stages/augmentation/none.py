@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stages.augmentation.methods import Verbatim
-from stages.interfaces import Keys, Numbers
+from stages.interfaces import Keys
+
+if TYPE_CHECKING:
+    from stages.interfaces import Numbers
 
 
 @dataclass(frozen=True)

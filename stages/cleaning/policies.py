@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.cleaning.rows import Mask, Rows, Splits
+from stages.cleaning.rows import Mask, Numbers, Rows, Splits
 from stages.core.errors import InputError
-from stages.interfaces import Numbers
 
 
 def clean(splits: Splits, leakage: str, conflicts: str, duplicates: str) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from stages.cleaning.keeping import search
-from stages.cleaning.rows import Codes, Rows
+from stages.cleaning.rows import Codes, Numbers, Rows
 from stages.cleaning.values import value
 from stages.core.errors import InputError
-from stages.interfaces import RESPONSES, Cell, Field, Format, Input, Numbers, Target, Value
+from stages.interfaces import RESPONSES, Cell, Field, Format, Input, Target, Value
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.interfaces import Numbers, Value
+from stages.interfaces import Value
 
+Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 ARRAYS = ("ids", "lines", "examples", "answers", "asked")  # of Rows
 

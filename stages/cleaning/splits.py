@@ -7,9 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from stages.cleaning.rows import Mask, Rows, Splits
+from stages.cleaning.rows import Mask, Numbers, Rows, Splits
 from stages.core.errors import InputError, nearest
-from stages.interfaces import Numbers
 from stages.repro.streams import Streams
 
 Stratify = bool | Literal["lenient"]
